@@ -1,0 +1,82 @@
+// swift-tools-version: 6.1
+// Kindling: a Kubeflow lab on one Linux machine. The arrows between targets are drawn in ARCHITECTURE.md; a target may
+// only use what stands above it in this file.
+import PackageDescription
+
+let nio: [Target.Dependency] = [
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOPosix", package: "swift-nio"),
+    .product(name: "NIOHTTP1", package: "swift-nio"),
+    .product(name: "NIOSSL", package: "swift-nio-ssl"),
+]
+let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let collections: Target.Dependency = .product(name: "OrderedCollections", package: "swift-collections")
+let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+
+let package = Package(
+    name: "kindling",
+    products: [
+        .executable(name: "lab", targets: ["lab"]),
+        .executable(name: "lab-shim", targets: ["lab-shim"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+    ],
+    targets: [
+        // Pure values and rules: JSON, quantities, selectors, patches, schemas. No I/O.
+        .target(name: "KubeModel", dependencies: [collections, yams]),
+        // The only writer of the SQLite file; feeds watches after commit.
+        .target(
+            name: "Catalogue",
+            dependencies: ["KubeModel", log, deque, .product(name: "GRDB", package: "GRDB.swift")]),
+        // Kinds as data; create, update, patch and delete as the Kubernetes API machinery does them.
+        .target(name: "Registry", dependencies: ["KubeModel", "Catalogue", "CResources", log]),
+        // Derived schemas and default environments, embedded at build time (#embed) so that one binary is the whole daemon.
+        .target(name: "CResources"),
+        // What runs between clone and exec, netlink, descriptor passing: C.
+        .target(name: "CSandbox", linkerSettings: [.linkedLibrary("seccomp")]),
+        // The supervisor of one container and the helper in the host's namespaces: small C programs in one binary.
+        .executableTarget(name: "lab-shim", path: "Sources/Shim"),
+        .target(name: "Sandbox", dependencies: ["CSandbox", log]),
+        .target(name: "Network", dependencies: ["CSandbox", "Sandbox", log, .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio")]),
+        .target(name: "Images", dependencies: ["KubeModel", "CResources", log]),
+        .target(name: "ControllerRuntime", dependencies: ["KubeModel", "Catalogue", "Registry", log], path: "Sources/Controllers/Runtime"),
+        .target(name: "Node", dependencies: ["KubeModel", "Catalogue", "Registry", "ControllerRuntime", "Sandbox", "Network", "Images", log]),
+        .target(name: "Workloads", dependencies: ["KubeModel", "Catalogue", "Registry", "ControllerRuntime", log], path: "Sources/Controllers/Workloads"),
+        .target(name: "Katib", dependencies: ["KubeModel", "Catalogue", "Registry", "ControllerRuntime", log], path: "Sources/Controllers/Katib"),
+        .target(name: "Workflows", dependencies: ["KubeModel", "Catalogue", "Registry", "ControllerRuntime", log], path: "Sources/Controllers/Workflows"),
+        .target(name: "Notebooks", dependencies: ["KubeModel", "Catalogue", "Registry", "ControllerRuntime", log], path: "Sources/Controllers/Notebooks"),
+        .target(name: "KubeServer", dependencies: ["KubeModel", "Catalogue", "Registry", log] + nio),
+        .target(
+            name: "LabDaemon",
+            dependencies: [
+                "KubeModel", "Catalogue", "Registry", "KubeServer", "Sandbox", "Network", "Images", "Node", "ControllerRuntime",
+                "Workloads", "Katib", "Workflows", "Notebooks", log,
+                .product(name: "X509", package: "swift-certificates"), .product(name: "Crypto", package: "swift-crypto"),
+            ] + nio),
+        .target(
+            name: "LabCLI",
+            dependencies: [
+                "KubeModel", "Images", "LabDaemon", log,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ] + nio),
+        .executableTarget(name: "lab", dependencies: ["LabCLI", "LabDaemon"]),
+
+        .testTarget(name: "KubeModelTests", dependencies: ["KubeModel"]),
+        .testTarget(name: "CatalogueTests", dependencies: ["Catalogue"]),
+        .testTarget(name: "RegistryTests", dependencies: ["Registry"]),
+    ],
+    swiftLanguageModes: [.v6]
+)

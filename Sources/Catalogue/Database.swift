@@ -1,0 +1,130 @@
+import GRDB
+import KubeModel
+
+/// The SQLite file: its schema, loading, and the one statement batch a commit runs.
+struct Database {
+    let path: String
+    let queue: DatabaseQueue
+
+    init(path: String) throws(CatalogueError) {
+        self.path = path
+        var configuration = Configuration()
+        configuration.label = "catalogue"
+        configuration.foreignKeysEnabled = false
+        configuration.prepareDatabase { database in
+            try database.execute(sql: "PRAGMA journal_mode = WAL")
+            // FULL: the log is synced at each commit, so an acknowledged write survives a power cut.
+            try database.execute(sql: "PRAGMA synchronous = FULL")
+            try database.execute(sql: "PRAGMA cache_size = -2048")
+        }
+        do {
+            queue = try DatabaseQueue(path: path, configuration: configuration)
+            let problem = try queue.read { try String.fetchOne($0, sql: "PRAGMA quick_check(1)") }
+            guard problem == "ok" else { throw CatalogueError.corrupt(path: path, problem: problem ?? "no answer to quick_check") }
+            let migrator = Migrations.migrator
+            if let unknown = try queue.read({ try migrator.appliedIdentifiers($0) }).subtracting(migrator.migrations).first {
+                throw CatalogueError.newer(path: path, migration: unknown)
+            }
+            try migrator.migrate(queue)
+            try queue.write { try $0.execute(sql: Migrations.views) }
+        } catch {
+            throw Self.translate(error, path: path)
+        }
+    }
+
+    func load(into state: inout MemoryState) throws(CatalogueError) {
+        do {
+            var loaded: [StoredObject] = []
+            try queue.read { database in
+                let rows = try Row.fetchCursor(database, sql: "SELECT grp, resource, namespace, name, revision, value, intent FROM objects")
+                while let row = try rows.next() {
+                    let key = ObjectKey(GroupResource(row[1], group: row[0]), namespace: row[2], name: row[3])
+                    let text: String = row[5]
+                    let intent: String? = row[6]
+                    loaded.append(
+                        StoredObject(key: key, revision: row[4], value: try JSONParser.parse(text), intent: try intent.map { try JSONParser.parse($0) }))
+                }
+            }
+            for object in loaded { state.load(object) }
+        } catch {
+            throw Self.translate(error, path: path)
+        }
+    }
+
+    func revision() throws(CatalogueError) -> Int64 {
+        do {
+            return try queue.read { try Int64.fetchOne($0, sql: "SELECT value FROM meta WHERE key = 'revision'") } ?? 1
+        } catch {
+            throw Self.translate(error, path: path)
+        }
+    }
+
+    /// Makes one batch durable; nothing of it is kept when this throws.
+    func commit(_ batch: Batch) throws(CatalogueError) {
+        do {
+            try queue.write { database in
+                let put = try database.cachedStatement(sql: Migrations.put)
+                let delete = try database.cachedStatement(sql: Migrations.delete)
+                for change in batch.changes {
+                    let key = change.object.key
+                    if change.kind == .deleted {
+                        try delete.execute(arguments: [key.resource.group, key.resource.resource, key.namespace, key.name])
+                    } else {
+                        try put.execute(arguments: [
+                            key.resource.group, key.resource.resource, key.namespace, key.name, change.object.uid, change.revision,
+                            String(decoding: change.object.encoded, as: UTF8.self), change.object.intent?.text,
+                        ])
+                    }
+                }
+                let observe = try database.cachedStatement(sql: Migrations.observe)
+                for entry in batch.observations {
+                    try observe.execute(arguments: [
+                        entry.trial.namespace, entry.trial.trial, entry.trial.uid, entry.sequence, entry.time, entry.metric, entry.value,
+                    ])
+                }
+                for trial in batch.forgottenTrials {
+                    try database.execute(sql: "DELETE FROM observations WHERE trial_uid = ?", arguments: [trial.uid])
+                }
+                try database.cachedStatement(sql: "UPDATE meta SET value = ? WHERE key = 'revision'").execute(arguments: [batch.revision])
+            }
+        } catch {
+            throw Self.translate(error, path: path)
+        }
+    }
+
+    func observations(of trial: TrialKey) throws(CatalogueError) -> [Observation] {
+        do {
+            return try queue.read { database in
+                let sql = "SELECT sequence, time, metric, value FROM observations WHERE trial_uid = ? ORDER BY sequence"
+                return try Row.fetchAll(database, sql: sql, arguments: [trial.uid])
+                    .map { Observation(trial: trial, sequence: $0[0], time: $0[1], metric: $0[2], value: $0[3]) }
+            }
+        } catch {
+            throw Self.translate(error, path: path)
+        }
+    }
+
+    func close() throws(CatalogueError) {
+        do { try queue.close() } catch { throw Self.translate(error, path: path) }
+    }
+
+    static func translate(_ error: any Error, path: String) -> CatalogueError {
+        if let known = error as? CatalogueError { return known }
+        guard let problem = error as? DatabaseError else { return .unusable(path: path, problem: "\(error)") }
+        switch problem.resultCode {
+        case .SQLITE_CORRUPT, .SQLITE_NOTADB: return .corrupt(path: path, problem: problem.message ?? "not a database")
+        case .SQLITE_FULL: return .full(path: path)
+        case .SQLITE_IOERR where problem.message?.contains("disk") == true: return .unusable(path: path, problem: problem.message ?? "I/O error")
+        default: return .unusable(path: path, problem: problem.message ?? "\(problem.resultCode)")
+        }
+    }
+}
+
+/// What several writes put together for one commit.
+struct Batch {
+    var changes: [Change] = []
+    var observations: [Observation] = []
+    var forgottenTrials: [TrialKey] = []
+    var revision: Int64
+    var isEmpty: Bool { changes.isEmpty && observations.isEmpty && forgottenTrials.isEmpty }
+}

@@ -1,0 +1,88 @@
+public import KubeModel
+
+/// The view and the pen of one write: reads see the committed objects, the writes of the same batch before this one,
+/// and its own. Nothing is kept when the body throws. Runs on the writer's queue and must not block.
+public final class WriteTransaction {
+    private let committed: (ObjectKey) -> StoredObject?
+    private let committedList: (GroupResource, String?) -> [StoredObject]
+    private let committedDependents: (String) -> [StoredObject]
+    /// What earlier writes of the same batch staged; shared, so a write costs what it changes and no more.
+    private let earlier: [ObjectKey: StoredObject?]
+    private(set) var staged: [ObjectKey: StoredObject?] = [:]
+    private(set) var changes: [Change] = []
+    private(set) var observations: [Observation] = []
+    private(set) var forgottenTrials: [TrialKey] = []
+    /// Set when the body threw: nothing of it is kept.
+    var isAbandoned = false
+    /// The revision of the newest change, staged ones included.
+    private(set) public var revision: Int64
+
+    init(
+        revision: Int64, earlier: [ObjectKey: StoredObject?], committed: @escaping (ObjectKey) -> StoredObject?,
+        list: @escaping (GroupResource, String?) -> [StoredObject], dependents: @escaping (String) -> [StoredObject]
+    ) {
+        self.revision = revision
+        self.earlier = earlier
+        self.committed = committed
+        self.committedList = list
+        self.committedDependents = dependents
+    }
+
+    public func get(_ key: ObjectKey) -> StoredObject? {
+        if let object = staged[key] ?? earlier[key] { return object }
+        return committed(key)
+    }
+
+    /// Objects of a kind, in the order of their namespaces and names.
+    public func list(_ resource: GroupResource, namespace: String? = nil) -> [StoredObject] {
+        merge(committedList(resource, namespace)) { $0.resource == resource && (namespace == nil || $0.namespace == namespace) }
+    }
+
+    /// Objects that name an object of this uid among their owners.
+    public func dependents(of uid: String) -> [StoredObject] {
+        merge(committedDependents(uid)) { _ in true }
+            .filter { $0.value["metadata"]["ownerReferences"].elements.contains { $0["uid"].stringValue == uid } }
+    }
+
+    private func merge(_ objects: [StoredObject], _ isWanted: (ObjectKey) -> Bool) -> [StoredObject] {
+        if staged.isEmpty, earlier.isEmpty { return objects }
+        var merged: [ObjectKey: StoredObject] = [:]
+        for object in objects { merged[object.key] = object }
+        for (key, object) in earlier where isWanted(key) { merged[key] = object }
+        for (key, object) in staged where isWanted(key) { merged[key] = object }
+        return merged.values.sorted { $0.key < $1.key }
+    }
+
+    /// Stores an object and gives it the next revision, which becomes its `metadata.resourceVersion`.
+    /// - Parameter intent: what the user asked for; `nil` where no user wrote the object.
+    @discardableResult
+    public func put(_ key: ObjectKey, _ value: JSON, intent: JSON?) -> StoredObject {
+        let previous = get(key)
+        revision += 1
+        var value = value
+        value["metadata"]["resourceVersion"] = .string(String(revision))
+        let object = StoredObject(key: key, revision: revision, value: value, intent: intent)
+        staged[key] = .some(object)
+        changes.append(Change(kind: previous == nil ? .added : .modified, object: object, previous: previous))
+        return object
+    }
+
+    /// Removes an object for good; its last form with the deletion's revision, or `nil` where there was none.
+    @discardableResult
+    public func delete(_ key: ObjectKey) -> StoredObject? {
+        guard let previous = get(key) else { return nil }
+        revision += 1
+        var value = previous.value
+        value["metadata"]["resourceVersion"] = .string(String(revision))
+        let object = StoredObject(key: key, revision: revision, value: value, intent: previous.intent)
+        staged[key] = .some(nil)
+        changes.append(Change(kind: .deleted, object: object, previous: previous))
+        return object
+    }
+
+    /// Adds metric values of trials to the catalogue's history.
+    public func append(_ new: [Observation]) { observations += new }
+
+    /// Removes the metric values of one trial.
+    public func forgetObservations(of trial: TrialKey) { forgottenTrials.append(trial) }
+}

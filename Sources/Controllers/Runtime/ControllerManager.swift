@@ -1,0 +1,92 @@
+public import Catalogue
+import KubeModel
+public import Logging
+import Registry
+import Synchronization
+
+/// Runs reconcilers until its task is cancelled: feeds each one's queue from watches and works the queue off.
+public struct ControllerManager: Sendable {
+    private let catalogue: Catalogue
+    private let logger: Logger
+
+    public init(catalogue: Catalogue, logger: Logger) {
+        self.catalogue = catalogue
+        self.logger = logger
+    }
+
+    /// Starts all reconcilers. At the start every existing object counts as a change, so recovery after a crash is the
+    /// normal way of starting.
+    public func run(_ reconcilers: [any Reconciler]) async {
+        await withDiscardingTaskGroup { group in
+            for reconciler in reconcilers { group.addTask { await run(reconciler) } }
+        }
+    }
+
+    private func run(_ reconciler: any Reconciler) async {
+        let queue = WorkQueue()
+        let failures = Failures()
+        await withTaskCancellationHandler {
+            await withDiscardingTaskGroup { group in
+                for source in reconciler.sources { group.addTask { await feed(queue, from: source) } }
+                for _ in 0..<reconciler.concurrency {
+                    group.addTask {
+                        while let key = await queue.next() { await work(on: key, with: reconciler, queue, failures) }
+                    }
+                }
+            }
+        } onCancel: {
+            queue.close()
+        }
+    }
+
+    /// Lists, then watches; lists again when the watch was cut off or expired.
+    private func feed(_ queue: WorkQueue, from source: EventSource) async {
+        while !Task.isCancelled {
+            let (objects, revision) = catalogue.list(source.resource)
+            for object in objects {
+                for key in source.keys(Change(kind: .added, object: object, previous: nil)) { queue.add(key) }
+            }
+            guard let watch = try? catalogue.watch(source.resource, since: revision) else { continue }
+            for await change in watch {
+                for key in source.keys(change) { queue.add(key) }
+            }
+            // The catalogue ends watches when it closes; without this a closed one would be listed in a tight loop.
+            if catalogue.isClosed { return }
+        }
+    }
+
+    private func work(on key: ObjectKey, with reconciler: any Reconciler, _ queue: WorkQueue, _ failures: Failures) async {
+        do {
+            let result = try await reconciler.reconcile(key)
+            failures.forget(key)
+            if case .requeue(let delay) = result { queue.add(key, after: delay) }
+        } catch is CancellationError {
+            queue.finish(key)
+            return
+        } catch {
+            let delay = failures.delay(for: key)
+            // A conflict is the ordinary course of optimistic writes; anything else deserves to be seen.
+            let isConflict = (error as? APIStatus)?.code == 409
+            logger.log(level: isConflict ? .debug : .warning, "reconcile failed, will be tried again", metadata: [
+                "controller": "\(reconciler.name)", "key": "\(key)", "error": "\(error)", "after": "\(delay)",
+            ])
+            queue.add(key, after: delay)
+        }
+        queue.finish(key)
+    }
+}
+
+/// How often each key failed in a row, for the delay before the next try.
+private final class Failures: Sendable {
+    private let counts = Mutex<[ObjectKey: Int]>([:])
+
+    func forget(_ key: ObjectKey) { counts.withLock { $0[key] = nil } }
+
+    func delay(for key: ObjectKey) -> Duration {
+        let count = counts.withLock { counts in
+            counts[key, default: 0] += 1
+            return counts[key] ?? 1
+        }
+        return .milliseconds(min(5 << min(count - 1, 18), 1_000_000))
+    }
+}

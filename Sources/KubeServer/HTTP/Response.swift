@@ -1,0 +1,66 @@
+import KubeModel
+import NIOCore
+import NIOHTTP1
+
+/// What the server answers: whole, or in pieces as they come to be.
+struct Response: Sendable {
+    enum Body: Sendable {
+        case bytes(ByteBuffer)
+        /// Writes pieces until it returns; cancelled when the client goes away or the server shuts down.
+        case stream(@Sendable (BodyWriter) async throws -> Void)
+    }
+
+    var status: HTTPResponseStatus
+    var headers: HTTPHeaders
+    var body: Body
+
+    init(status: HTTPResponseStatus = .ok, headers: HTTPHeaders = [:], body: Body = .bytes(ByteBuffer())) {
+        self.status = status
+        self.headers = headers
+        self.body = body
+    }
+
+    init(status: HTTPResponseStatus = .ok, type: String, bytes: ByteBuffer) {
+        self.init(status: status, headers: ["Content-Type": type], body: .bytes(bytes))
+    }
+
+    static func text(_ text: String, status: HTTPResponseStatus = .ok) -> Response {
+        Response(status: status, type: "text/plain; charset=utf-8", bytes: ByteBuffer(string: text))
+    }
+
+    static func json(_ value: JSON, status: HTTPResponseStatus = .ok) -> Response {
+        Response(status: status, type: MediaType.json, bytes: ByteBuffer(bytes: value.encoded()))
+    }
+
+    /// The error as a `v1.Status`.
+    static func failure(_ problem: APIStatus) -> Response {
+        var response = json(problem.json, status: HTTPResponseStatus(statusCode: problem.code))
+        if let seconds = problem.retryAfterSeconds { response.headers.add(name: "Retry-After", value: String(seconds)) }
+        return response
+    }
+
+    /// Adds `Warning: 299` headers, which kubectl prints.
+    mutating func warn(_ warnings: [String]) {
+        for warning in warnings {
+            // A header's quoted string: control characters would end the header, quotes and backslashes the string.
+            var quoted = ""
+            for scalar in warning.unicodeScalars {
+                switch scalar {
+                case "\"", "\\": quoted += "\\\(scalar)"
+                case _ where scalar.value < 0x20 || scalar.value == 0x7f: quoted += " "
+                default: quoted.unicodeScalars.append(scalar)
+                }
+            }
+            headers.add(name: "Warning", value: "299 - \"\(quoted)\"")
+        }
+    }
+}
+
+/// The open end of a streamed body. Waits while the client is slow to read.
+struct BodyWriter: Sendable {
+    let write: @Sendable (ByteBuffer) async throws -> Void
+
+    init(_ write: @escaping @Sendable (ByteBuffer) async throws -> Void) { self.write = write }
+
+    func callAsFunction(_ bytes: ByteBuffer) async throws { try await write(bytes) }
+}

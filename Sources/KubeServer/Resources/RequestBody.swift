@@ -1,0 +1,45 @@
+import KubeModel
+import NIOCore
+
+/// What a client sent, as JSON, whichever way it was written.
+enum RequestBody {
+    struct Decoded: Sendable {
+        let value: JSON
+        /// Paths of members that were written twice.
+        let duplicates: [String]
+    }
+
+    /// The object in the body of a POST, PUT or DELETE.
+    /// - Throws: 415 for anything but JSON and YAML, 400 for a body that is neither.
+    static func object(_ request: Request) throws(APIStatus) -> Decoded {
+        let type = MediaType.content(request.headers)?.name ?? MediaType.json
+        switch type {
+        case MediaType.json, "*/*", "": return try json(request.body)
+        case MediaType.yaml, "application/x-yaml", "text/yaml": return try yaml(request.body)
+        default: throw unsupported(type, [MediaType.json, MediaType.yaml])
+        }
+    }
+
+    static func json(_ body: ByteBuffer) throws(APIStatus) -> Decoded {
+        do throws(JSONSyntaxError) {
+            let (value, duplicates) = try JSONParser.parseNoting(body.readableBytesView)
+            return Decoded(value: value, duplicates: duplicates)
+        } catch {
+            throw .badRequest("couldn't read the request's body: \(error)")
+        }
+    }
+
+    /// One YAML document; JSON is YAML too.
+    static func yaml(_ body: ByteBuffer) throws(APIStatus) -> Decoded {
+        let documents: [YAML.Document]
+        do throws(YAMLError) { documents = try YAML.documents(bytes: Array(body.readableBytesView)) } catch { throw error.status }
+        guard documents.count == 1 else { throw .badRequest("expected one YAML document in the request's body, found \(documents.count)") }
+        return Decoded(value: documents[0].value, duplicates: [])
+    }
+
+    static func unsupported(_ type: String, _ supported: [String]) -> APIStatus {
+        APIStatus(
+            code: 415, reason: "UnsupportedMediaType",
+            message: "the body of the request was in an unknown format - accepted media types include: \(supported.joined(separator: ", ")); found \(type)")
+    }
+}

@@ -1,0 +1,123 @@
+import Glibc
+
+/// A file operation of the node that failed.
+struct FileError: Error, CustomStringConvertible, Equatable {
+    let operation: String
+    let path: String
+    let code: Int32
+
+    var description: String { "cannot \(operation) \(path): \(String(cString: strerror(code)))" }
+}
+
+/// The few file operations that the node needs, without Foundation. All block for as long as the file system does.
+enum Files {
+    /// Makes a directory and those above it; one that is there already keeps its mode.
+    static func makeDirectory(_ path: String, mode: mode_t = 0o755) throws(FileError) {
+        if mkdir(path, mode) == 0 || errno == EEXIST { return }
+        let code = errno
+        guard code == ENOENT, let slash = path.lastIndex(of: "/"), slash > path.startIndex else {
+            throw FileError(operation: "make directory", path: path, code: code)
+        }
+        try makeDirectory(String(path[..<slash]))
+        if mkdir(path, mode) != 0, errno != EEXIST { throw FileError(operation: "make directory", path: path, code: errno) }
+    }
+
+    /// Makes one directory; false where it was there.
+    static func makeNewDirectory(_ path: String, mode: mode_t = 0o755) throws(FileError) -> Bool {
+        if mkdir(path, mode) == 0 { return true }
+        if errno == EEXIST { return false }
+        throw FileError(operation: "make directory", path: path, code: errno)
+    }
+
+    /// Replaces a file as a whole: a reader sees the old content or the new one, never a part.
+    static func write(_ bytes: some Collection<UInt8>, to path: String, mode: mode_t = 0o644) throws(FileError) {
+        let temporary = "\(path).new"
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode)
+        guard descriptor >= 0 else { throw FileError(operation: "create", path: temporary, code: errno) }
+        defer { close(descriptor) }
+        let all = Array(bytes)
+        var done = 0
+        while done < all.count {
+            let count = all.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress.map { $0 + done }, all.count - done) }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { throw FileError(operation: "write", path: temporary, code: errno) }
+            done += count
+        }
+        // The process's umask must not decide what a volume's files look like.
+        fchmod(descriptor, mode)
+        guard rename(temporary, path) == 0 else { throw FileError(operation: "replace", path: path, code: errno) }
+    }
+
+    /// The content of a small file; `nil` where there is none.
+    static func read(_ path: String, limit: Int = 1 << 20) throws(FileError) -> [UInt8]? {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        if descriptor < 0 {
+            if errno == ENOENT { return nil }
+            throw FileError(operation: "open", path: path, code: errno)
+        }
+        defer { close(descriptor) }
+        var content: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 16384)
+        while content.count < limit {
+            let count = Glibc.read(descriptor, &buffer, min(buffer.count, limit - content.count))
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw FileError(operation: "read", path: path, code: errno) }
+            if count == 0 { break }
+            content += buffer[..<count]
+        }
+        return content
+    }
+
+    static func text(_ path: String) -> String? {
+        guard let bytes = try? read(path) else { return nil }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// Names in a directory; none where it cannot be read.
+    static func list(_ path: String) -> [String] {
+        guard let directory = opendir(path) else { return [] }
+        defer { closedir(directory) }
+        var names: [String] = []
+        while let entry = readdir(directory) {
+            let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names
+    }
+
+    static func status(_ path: String) -> stat? {
+        var status = stat()
+        return stat(path, &status) == 0 ? status : nil
+    }
+
+    static func isDirectory(_ path: String) -> Bool { (status(path)?.st_mode).map { $0 & S_IFMT == S_IFDIR } ?? false }
+
+    static func setMode(_ path: String, _ mode: mode_t) { _ = chmod(path, mode) }
+
+    /// Gives a directory to a group so that files made in it belong to that group too. Best effort: an id map of a single id
+    /// has no other groups.
+    static func share(_ path: String, group: UInt32) {
+        guard chown(path, uid_t.max, gid_t(group)) == 0, let mode = status(path)?.st_mode else { return }
+        _ = chmod(path, (mode & 0o7777) | 0o2070)
+    }
+
+    static func removeFile(_ path: String) { _ = unlink(path) }
+
+    /// Mounts a memory file system in the daemon's own mount namespace, so that all containers of a pod share it.
+    static func mountMemory(_ path: String, sizeBytes: Int?) throws(FileError) {
+        let options = "mode=0777" + (sizeBytes.map { ",size=\($0)" } ?? "")
+        guard mount("tmpfs", path, "tmpfs", UInt(MS_NOSUID) | UInt(MS_NODEV), options) == 0 else {
+            throw FileError(operation: "mount a memory file system on", path: path, code: errno)
+        }
+    }
+
+    static func unmount(_ path: String) { _ = umount2(path, Int32(MNT_DETACH.rawValue)) }
+
+    /// Whether something else is mounted there than on the directory above.
+    static func isMountPoint(_ path: String) -> Bool {
+        guard let inner = status(path), let outer = status("\(path)/..") else { return false }
+        return inner.st_dev != outer.st_dev
+    }
+}

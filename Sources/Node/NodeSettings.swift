@@ -1,0 +1,50 @@
+/// What the node needs to be told: its name, where it keeps things and what it lends to pods.
+public struct NodeSettings: Sendable {
+    /// The Node object's name, a DNS subdomain.
+    public var name: String
+    /// The lab's state directory. Pods are kept in `pods/<uid>`, volumes in `volumes/<namespace>/<claim>-<uid>`.
+    public var stateDirectory: String
+    /// How often the allocatable cpu may be promised; 1 is as kube-scheduler does it. Memory and GPUs are never overcommitted.
+    public var cpuOvercommit: Double
+    /// What is kept back for the daemon and the host, in thousandths of a core and in bytes.
+    public var reservedMillicores: Int
+    public var reservedMemoryBytes: Int
+    public var maximumPods: Int
+    /// hostPath volumes are refused unless their path lies beneath one of these.
+    public var allowedHostPaths: [String]
+    public var clusterDomain: String
+    /// What pods with the policies ClusterFirst and Default find in `/etc/resolv.conf`.
+    public var nameservers: [String]
+    public var searchDomains: [String]
+    /// The node's address as pods see it: `status.hostIP`.
+    public var address: String
+    /// A container's log file becomes `path.1` beyond this size; so many files are kept.
+    public var logFileBytes: UInt64
+    public var logFiles: UInt32
+    /// Processes and threads that one container may have.
+    public var processLimit: UInt64
+    /// For `status.nodeInfo`.
+    public var version: String
+
+    public init(name: String, stateDirectory: String) {
+        self.name = name
+        self.stateDirectory = stateDirectory
+        cpuOvercommit = 1
+        reservedMillicores = 100
+        reservedMemoryBytes = 256 << 20
+        maximumPods = 250
+        allowedHostPaths = []
+        clusterDomain = "cluster.local"
+        nameservers = []
+        searchDomains = []
+        address = "169.254.1.1"
+        logFileBytes = 10 << 20
+        logFiles = 5
+        processLimit = 4096
+        version = "v1.32.0"
+    }
+
+    var podsDirectory: String { "\(stateDirectory)/pods" }
+    var volumesDirectory: String { "\(stateDirectory)/volumes" }
+    func podDirectory(_ uid: String) -> String { "\(podsDirectory)/\(uid)" }
+}

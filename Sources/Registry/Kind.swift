@@ -1,0 +1,94 @@
+public import Catalogue
+public import KubeModel
+
+/// One kind in one version, as data: what discovery, validation, tables and storage need to know of it. A new kind is a
+/// new value of this type, not new code.
+public struct Kind: Sendable {
+    public let group: String
+    public let version: String
+    /// e.g. `Pod`.
+    public let kind: String
+    public let listKind: String
+    public let plural: String
+    public let singular: String
+    public let shortNames: [String]
+    public let categories: [String]
+    public let isNamespaced: Bool
+    public let subresources: [String]
+    public let verbs: [String]
+    public let columns: [PrinterColumn]
+    /// The name of its schema among the library's definitions.
+    public let definition: String
+    public let schema: Schema
+    /// Whether the user defined it by a CustomResourceDefinition.
+    public let isCustom: Bool
+
+    public var resource: GroupResource { GroupResource(plural, group: group) }
+    /// `v1` or `batch/v1`.
+    public var apiVersion: String { group.isEmpty ? version : "\(group)/\(version)" }
+    public var hasStatus: Bool { subresources.contains("status") }
+}
+
+/// One column of `kubectl get`.
+public struct PrinterColumn: Sendable {
+    public enum Source: Sendable {
+        /// A JSONPath into the object, as in a CustomResourceDefinition.
+        case path(String)
+        /// A rule of upstream's printers, by the name that etc/schemas/README.md gives it.
+        case function(String)
+    }
+
+    public let name: String
+    public let type: String
+    public let format: String
+    public let description: String
+    /// 0 is always shown, more only with `-o wide`.
+    public let priority: Int
+    public let source: Source
+}
+
+/// Who wrote, and how strictly it is to be checked.
+public struct WriteOptions: Sendable {
+    public enum Origin: Sendable {
+        /// Somebody at the far end of the API: what they wrote is what an export gives back.
+        case user
+        /// One of the lab's own controllers.
+        case controller
+    }
+
+    public enum FieldValidation: String, Sendable {
+        case ignore = "Ignore"
+        case warn = "Warn"
+        case strict = "Strict"
+    }
+
+    public var manager: String
+    public var origin: Origin
+    public var fieldValidation: FieldValidation
+    public var isDryRun: Bool
+    /// Paths that the request's JSON had twice.
+    public var duplicateFields: [String]
+    /// Whether the write creates by server-side apply, which managedFields tell from an update.
+    var isApply = false
+
+    public init(
+        manager: String, origin: Origin = .user, fieldValidation: FieldValidation = .warn, isDryRun: Bool = false, duplicateFields: [String] = []
+    ) {
+        self.manager = manager
+        self.origin = origin
+        self.fieldValidation = fieldValidation
+        self.isDryRun = isDryRun
+        self.duplicateFields = duplicateFields
+    }
+}
+
+/// An object after a write, with what the writer should be warned of (HTTP `Warning` headers).
+public struct WriteResult: Sendable {
+    public let object: StoredObject
+    public let warnings: [String]
+
+    public init(object: StoredObject, warnings: [String] = []) {
+        self.object = object
+        self.warnings = warnings
+    }
+}

@@ -1,0 +1,51 @@
+import Catalogue
+import KubeModel
+
+/// The steps that every object that comes in passes, whichever verb brought it.
+extension Registry {
+    /// Checks that an object is of the kind it claims and has no field that the kind does not know, as far as the
+    /// request wants that.
+    /// - Returns: warnings for the user.
+    func decode(_ object: JSON, _ kind: Kind, _ options: WriteOptions) throws(APIStatus) -> [String] {
+        guard case .object = object else { throw .badRequest("expected an object of kind \(kind.kind), found \(object.typeName)") }
+        try checkType(of: object, kind)
+        let what = "\(kind.kind) in version \"\(kind.version)\" cannot be handled as a \(kind.kind)"
+        if !kind.isCustom, let problem = kind.schema.decodingError(in: object) { throw .badRequest("\(what): \(problem)") }
+        guard options.fieldValidation != .ignore, options.origin == .user else { return [] }
+        let problems =
+            options.duplicateFields.map { "duplicate field \"\($0)\"" } + kind.schema.unknownFields(in: object).map(Self.unknownField)
+        if problems.isEmpty || options.fieldValidation == .warn { return problems }
+        throw .badRequest("\(what): strict decoding error: \(problems.joined(separator: ", "))")
+    }
+
+    private static func unknownField(_ path: String) -> String { path.hasPrefix("unknown field") ? path : "unknown field \"\(path)\"" }
+
+    private func checkType(of object: JSON, _ kind: Kind) throws(APIStatus) {
+        if let found = object["kind"].stringValue, found != kind.kind {
+            throw .badRequest("the object provided is of kind \(found), the request is for \(kind.kind): use the path of its own kind")
+        }
+        if let found = object["apiVersion"].stringValue, found != kind.apiVersion {
+            throw .badRequest(
+                "the API version in the data (\(found)) does not match the expected API version (\(kind.apiVersion))")
+        }
+    }
+
+    /// Brings an object into the form in which it is stored: no unknown fields, no nulls, all defaults.
+    func normalize(_ object: inout JSON, old: JSON?, _ kind: Kind, namespace: String) throws {
+        object["apiVersion"] = .string(kind.apiVersion)
+        object["kind"] = .string(kind.kind)
+        kind.schema.prune(&object)
+        if kind.isCustom { kind.schema.dropNullsOfCustomResource(&object) } else { kind.schema.dropNulls(&object) }
+        kind.schema.applyDefaults(&object, functions: DefaultFunctions.all)
+        try rules(for: kind)?.applyDefaults(&object, old, context(namespace: namespace))
+    }
+
+    /// Finds everything that is wrong with an object in its stored form.
+    func validate(_ object: JSON, old: JSON?, _ kind: Kind, namespace: String) throws(APIStatus) {
+        var causes = ObjectMeta.validate(object["metadata"], kind)
+        causes += kind.schema.validate(object)
+        if causes.isEmpty, let rules = rules(for: kind) { causes += rules.validate(object, old, context(namespace: namespace)) }
+        if causes.isEmpty { return }
+        throw .invalid(kind: kind.kind, group: kind.group, name: object["metadata"]["name"].stringValue ?? "", causes: causes)
+    }
+}

@@ -1,0 +1,93 @@
+public import Catalogue
+public import KubeModel
+
+extension Registry {
+    /// Creates an object.
+    /// - Parameter namespace: of the request's path; empty for cluster-scoped kinds. The object may leave its own out.
+    /// - Throws: `APIStatus` (400 not decodable, 404 no such namespace, 409 exists, 422 invalid) or `CatalogueError`.
+    public func create(_ kind: Kind, namespace: String, _ object: JSON, _ options: WriteOptions) async throws -> WriteResult {
+        var warnings = try decode(object, kind, options)
+        let namespace = try effectiveNamespace(of: object, kind, requested: namespace)
+        var new = object
+        ObjectMeta.prepareNew(&new, kind, namespace: namespace, now: now)
+        if kind.hasStatus, options.origin == .user { new.remove("status") }
+        let prefix = new["metadata"]["name"].stringValue.map { $0.isEmpty } ?? true ? new["metadata"]["generateName"].stringValue ?? "" : ""
+        if !prefix.isEmpty { new["metadata"]["name"] = .string(GenerateName.name(base: prefix)) }
+        try normalize(&new, old: nil, kind, namespace: namespace)
+        try validate(new, old: nil, kind, namespace: namespace)
+        warnings += rules(for: kind)?.warnings(new) ?? []
+        let intent = options.origin == .user ? Intent.of(created: object) : nil
+        recordManager(&new, old: nil, kind, subresource: nil, options)
+        let stored = try await insert(new, kind, namespace: namespace, intent: intent, prefix: prefix, isDryRun: options.isDryRun)
+        afterWrite(kind)
+        return WriteResult(object: stored, warnings: warnings)
+    }
+
+    private func effectiveNamespace(of object: JSON, _ kind: Kind, requested: String) throws(APIStatus) -> String {
+        guard kind.isNamespaced else { return "" }
+        let own = object["metadata"]["namespace"].stringValue ?? ""
+        let namespace = requested.isEmpty ? own : requested
+        if namespace.isEmpty { throw .badRequest("an object of kind \(kind.kind) needs a namespace") }
+        if !own.isEmpty, own != namespace {
+            throw .badRequest("the namespace of the provided object does not match the namespace sent on the request")
+        }
+        return namespace
+    }
+
+    private func insert(
+        _ new: JSON, _ kind: Kind, namespace: String, intent: JSON?, prefix: String, isDryRun: Bool
+    ) async throws -> StoredObject {
+        let resource = kind.resource
+        return try await catalogue.write { transaction in
+            if kind.isNamespaced { try Self.checkNamespace(namespace, for: kind, transaction) }
+            var object = new
+            var key = ObjectKey(resource, namespace: namespace, name: new["metadata"]["name"].stringValue ?? "")
+            // Upstream tries a made-up name eight times before it gives up.
+            for _ in 0..<8 where !prefix.isEmpty && transaction.get(key) != nil {
+                key = ObjectKey(resource, namespace: namespace, name: GenerateName.name(base: prefix))
+                object["metadata"]["name"] = .string(key.name)
+            }
+            guard transaction.get(key) == nil else { throw APIStatus.alreadyExists(kind.plural, group: kind.group, name: key.name) }
+            let stored = transaction.put(key, object, intent: intent)
+            if isDryRun { throw DryRun(object: stored) }
+            return stored
+        } dryRun: { $0 }
+    }
+
+    private static func checkNamespace(_ namespace: String, for kind: Kind, _ transaction: WriteTransaction) throws(APIStatus) {
+        guard let found = transaction.get(ObjectKey(.namespaces, name: namespace)) else {
+            throw .notFound("namespaces", group: "", name: namespace)
+        }
+        if found.isBeingDeleted {
+            throw .forbidden(
+                kind.plural, group: kind.group, name: "",
+                "unable to create new content in namespace \(namespace) because it is being terminated")
+        }
+    }
+
+    /// A write of a CustomResourceDefinition changes which kinds there are.
+    func afterWrite(_ kind: Kind) {
+        if kind.resource == .customResourceDefinitions { refreshCustomKinds() }
+    }
+
+    func recordManager(_ object: inout JSON, old: JSON?, _ kind: Kind, subresource: String?, _ options: WriteOptions) {
+        guard options.origin == .user else { return }
+        ManagedFields.recordUpdate(
+            old: old, new: &object, schema: kind.schema, manager: options.manager, apiVersion: kind.apiVersion, time: now,
+            subresource: subresource)
+    }
+}
+
+/// Ends a transaction that was only tried: thrown so that nothing is kept, caught to give the object back.
+struct DryRun: Error {
+    let object: StoredObject
+}
+
+extension Catalogue {
+    /// A write that may throw `DryRun`: the object it carries is turned into the result.
+    func write<T: Sendable>(
+        _ body: @escaping @Sendable (WriteTransaction) throws -> T, dryRun: (StoredObject) -> T
+    ) async throws -> T {
+        do { return try await write(body) } catch let trial as DryRun { return dryRun(trial.object) }
+    }
+}

@@ -1,0 +1,131 @@
+public import Catalogue
+public import KubeModel
+
+/// What a delete request asks for (`metav1.DeleteOptions`).
+public struct DeleteOptions: Sendable {
+    public var propagation: DeletionPropagation?
+    public var gracePeriodSeconds: Int?
+    public var preconditionUID: String?
+    public var preconditionResourceVersion: String?
+    public var isDryRun: Bool
+
+    public init(
+        propagation: DeletionPropagation? = nil, gracePeriodSeconds: Int? = nil, preconditionUID: String? = nil,
+        preconditionResourceVersion: String? = nil, isDryRun: Bool = false
+    ) {
+        self.propagation = propagation
+        self.gracePeriodSeconds = gracePeriodSeconds
+        self.preconditionUID = preconditionUID
+        self.preconditionResourceVersion = preconditionResourceVersion
+        self.isDryRun = isDryRun
+    }
+}
+
+/// What became of an object that was to be deleted.
+public enum DeleteOutcome: Sendable {
+    /// It is gone; its last form.
+    case deleted(StoredObject)
+    /// It waits for its finalizers or its grace period; its form now.
+    case pending(StoredObject)
+}
+
+extension Registry {
+    /// Deletes an object, or marks it as to be deleted where finalizers or a grace period stand in between.
+    /// - Throws: 404, 409 for a failed precondition, or `CatalogueError`.
+    public func delete(_ kind: Kind, namespace: String, name: String, _ options: DeleteOptions) async throws -> DeleteOutcome {
+        let key = ObjectKey(kind.resource, namespace: namespace, name: name)
+        let isGraceful = rules(for: kind)?.deletesGracefully ?? false
+        let now = now
+        let outcome = try await catalogue.write { transaction -> DeleteOutcome in
+            guard let object = transaction.get(key) else { throw APIStatus.notFound(kind.plural, group: kind.group, name: name) }
+            try Deletion.check(options, object, kind)
+            let grace = isGraceful ? Deletion.gracePeriod(of: object, options) : 0
+            let outcome = Deletion.begin(object, options, gracePeriodSeconds: grace, now: now, in: transaction)
+            if options.isDryRun {
+                switch outcome { case .deleted(let object), .pending(let object): throw DryRun(object: object) }
+            }
+            return outcome
+        } dryRun: { .deleted($0) }
+        afterWrite(kind)
+        return outcome
+    }
+
+    /// As `Client.delete`.
+    func delete(_ key: ObjectKey, uid: String?, propagation: DeletionPropagation, gracePeriodSeconds: Int?) async throws {
+        guard let kind = kind(key.resource) else { return }
+        let options = DeleteOptions(propagation: propagation, gracePeriodSeconds: gracePeriodSeconds, preconditionUID: uid)
+        do {
+            _ = try await delete(kind, namespace: key.namespace, name: key.name, options)
+        } catch let status as APIStatus where status.code == 404 || status.code == 409 {
+            // Gone already, or another object of that name: nothing of ours is left to delete.
+        }
+    }
+}
+
+/// The rules of deletion (upstream: registry/generic/registry/store.go and rest/delete.go).
+enum Deletion {
+    static let foreground = "foregroundDeletion"
+    static let orphan = "orphan"
+
+    static func check(_ options: DeleteOptions, _ object: StoredObject, _ kind: Kind) throws(APIStatus) {
+        if let uid = options.preconditionUID, uid != object.uid {
+            let problem = "Precondition failed: UID in precondition: \(uid), UID in object meta: \(object.uid)"
+            throw .conflict(kind.plural, group: kind.group, name: object.name, problem)
+        }
+        if let version = options.preconditionResourceVersion, version != String(object.revision) {
+            let problem = "Precondition failed: ResourceVersion in precondition: \(version), ResourceVersion in object meta: \(object.revision)"
+            throw .conflict(kind.plural, group: kind.group, name: object.name, problem)
+        }
+    }
+
+    /// Seconds that a pod may take to end. One that never started, or has ended, needs none.
+    static func gracePeriod(of object: StoredObject, _ options: DeleteOptions) -> Int {
+        let phase = object.status["phase"].stringValue
+        if (object.spec["nodeName"].stringValue ?? "").isEmpty || phase == "Succeeded" || phase == "Failed" { return 0 }
+        return max(0, options.gracePeriodSeconds ?? object.spec["terminationGracePeriodSeconds"].intValue ?? 30)
+    }
+
+    static func begin(
+        _ object: StoredObject, _ options: DeleteOptions, gracePeriodSeconds: Int, now: Timestamp, in transaction: WriteTransaction
+    ) -> DeleteOutcome {
+        var value = object.value
+        setPropagation(options.propagation, &value)
+        let finalizers = value["metadata"]["finalizers"].elements
+        if finalizers.isEmpty, gracePeriodSeconds == 0 {
+            return .deleted(transaction.delete(object.key) ?? object)
+        }
+        let earlier = value["metadata"]["deletionGracePeriodSeconds"].intValue
+        // A second deletion may shorten the grace period, never lengthen it.
+        if !object.isBeingDeleted || gracePeriodSeconds < earlier ?? 0 {
+            value["metadata"]["deletionTimestamp"] = .string((now + .seconds(gracePeriodSeconds)).description)
+            value["metadata"]["deletionGracePeriodSeconds"] = JSON(gracePeriodSeconds)
+            if let generation = value["metadata"]["generation"].intValue { value["metadata"]["generation"] = JSON(generation + 1) }
+        }
+        if value == object.value { return .pending(object) }
+        return .pending(transaction.put(object.key, value, intent: object.intent))
+    }
+
+    private static func setPropagation(_ propagation: DeletionPropagation?, _ value: inout JSON) {
+        guard let propagation else { return }
+        var finalizers = value["metadata"]["finalizers"].elements.compactMap(\.stringValue).filter { $0 != foreground && $0 != orphan }
+        switch propagation {
+        case .foreground: finalizers.append(foreground)
+        case .orphan: finalizers.append(orphan)
+        case .background: break
+        }
+        if finalizers.isEmpty {
+            value["metadata"].remove("finalizers")
+        } else {
+            value["metadata"]["finalizers"] = .array(finalizers.map(JSON.string))
+        }
+    }
+
+    /// Removes an object whose last finalizer has just gone, if it is to be deleted and nobody waits for a grace period.
+    static func finish(_ object: StoredObject, in transaction: WriteTransaction) -> StoredObject {
+        let metadata = object.metadata
+        guard object.isBeingDeleted, metadata["finalizers"].elements.isEmpty, metadata["deletionGracePeriodSeconds"].intValue ?? 0 == 0,
+            object.key.resource != .namespaces || object.spec["finalizers"].elements.isEmpty
+        else { return object }
+        return transaction.delete(object.key) ?? object
+    }
+}

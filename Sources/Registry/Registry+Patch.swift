@@ -1,0 +1,104 @@
+public import Catalogue
+public import KubeModel
+
+/// The kinds of patch that the API takes, by their content types.
+public enum PatchType: Sendable, Equatable {
+    /// `application/json-patch+json`
+    case json
+    /// `application/merge-patch+json`
+    case merge
+    /// `application/strategic-merge-patch+json`
+    case strategic
+    /// `application/apply-patch+yaml`: server-side apply.
+    case apply(force: Bool)
+}
+
+extension Registry {
+    /// Patches an object or one of its subresources; server-side apply creates what is not there.
+    /// - Throws: as `update`; 415 for a strategic patch of a custom kind, as upstream.
+    public func patch(
+        _ kind: Kind, namespace: String, name: String, _ patch: JSON, type: PatchType, subresource: String?, _ options: WriteOptions
+    ) async throws -> (result: WriteResult, isNew: Bool) {
+        let key = ObjectKey(kind.resource, namespace: namespace, name: name)
+        if case .apply(let force) = type {
+            return try await apply(kind, key, patch, force: force, subresource: subresource, options)
+        }
+        if type == .strategic, kind.isCustom {
+            throw APIStatus(
+                code: 415, reason: "UnsupportedMediaType",
+                message: "the body of the request was in an unknown format - accepted media types include: "
+                    + "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml")
+        }
+        var warnings: [String] = []
+        let result = try await replace(kind, key, subresource: subresource, options) { old in
+            let patched = try Self.patched(old.value, with: patch, type, kind)
+            if let wanted = patched["metadata"]["resourceVersion"].stringValue, wanted != String(old.revision) {
+                throw APIStatus.conflict(kind.plural, group: kind.group, name: name)
+            }
+            if patched["metadata"]["name"].stringValue != name {
+                throw APIStatus.badRequest("the name of the object cannot be changed by a patch")
+            }
+            warnings = try decode(patched, kind, options)
+            return Replacement(object: patched, intent: Self.intent(after: patched, patch: patch, type, old: old, kind))
+        }
+        return (WriteResult(object: result.object, warnings: warnings + result.warnings), false)
+    }
+
+    private static func patched(_ value: JSON, with patch: JSON, _ type: PatchType, _ kind: Kind) throws(APIStatus) -> JSON {
+        switch type {
+        case .json: return try JSONPatch.apply(patch, to: value)
+        case .strategic: return try StrategicMergePatch.apply(patch, to: value, schema: kind.schema)
+        case .merge, .apply:
+            guard case .object = patch else { throw .badRequest("expected a merge patch to be an object, found \(patch.typeName)") }
+            return MergePatch.apply(patch, to: value)
+        }
+    }
+
+    /// A merge patch means what it names, even a default's own value; a JSON patch means what it changes.
+    private static func intent(after patched: JSON, patch: JSON, _ type: PatchType, old: StoredObject, _ kind: Kind) -> JSON? {
+        let meant: JSON?
+        switch type {
+        case .merge: meant = old.intent.map { MergePatch.apply(patch, to: $0) }
+        case .strategic: meant = old.intent.flatMap { try? StrategicMergePatch.apply(patch, to: $0, schema: kind.schema) }
+        case .json, .apply: meant = nil
+        }
+        return meant.map(Intent.stripped) ?? Intent.of(changed: patched, old: old.intent, stored: old.value)
+    }
+
+    // MARK: Server-side apply
+
+    private func apply(
+        _ kind: Kind, _ key: ObjectKey, _ applied: JSON, force: Bool, subresource: String?, _ options: WriteOptions
+    ) async throws -> (result: WriteResult, isNew: Bool) {
+        guard !options.manager.isEmpty else {
+            throw APIStatus.badRequest("PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch")
+        }
+        let warnings = try decode(applied, kind, options)
+        if applied["metadata"].has("managedFields"), !applied["metadata"]["managedFields"].elements.isEmpty {
+            throw APIStatus.badRequest("metadata.managedFields must be nil")
+        }
+        guard catalogue.get(key) != nil else {
+            if subresource != nil { throw APIStatus.notFound(kind.plural, group: kind.group, name: key.name) }
+            return try await createByApply(kind, key, applied, options, warnings)
+        }
+        let result = try await replace(kind, key, subresource: subresource, options) { old in
+            let merged = try ServerSideApply.apply(
+                live: old.value, applied: applied, schema: kind.schema, manager: options.manager, apiVersion: kind.apiVersion, force: force,
+                time: now, subresource: subresource)
+            let meant = Intent.stripped(MergePatch.apply(Intent.stripped(applied), to: Intent.of(changed: merged, old: old.intent, stored: old.value)))
+            return Replacement(object: merged, intent: meant, hasManagedFields: true)
+        }
+        return (WriteResult(object: result.object, warnings: warnings + result.warnings), false)
+    }
+
+    private func createByApply(
+        _ kind: Kind, _ key: ObjectKey, _ applied: JSON, _ options: WriteOptions, _ warnings: [String]
+    ) async throws -> (result: WriteResult, isNew: Bool) {
+        var object = applied
+        if object["metadata"]["name"].isNull { object["metadata"]["name"] = .string(key.name) }
+        var options = options
+        options.isApply = true
+        let result = try await create(kind, namespace: key.namespace, object, options)
+        return (WriteResult(object: result.object, warnings: warnings + result.warnings), true)
+    }
+}

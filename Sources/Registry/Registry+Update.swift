@@ -1,0 +1,133 @@
+public import Catalogue
+public import KubeModel
+
+extension Registry {
+    /// How often a write that lost a race is computed anew before the caller hears of the conflict (upstream: 5).
+    static let conflictRetries = 5
+
+    /// Puts an object, or one of its subresources, in the place of what is stored.
+    /// - Parameter subresource: `nil`, `status` or `scale`.
+    /// - Throws: as `create`, and 409 where the object's resourceVersion is not the stored one.
+    public func update(
+        _ kind: Kind, namespace: String, name: String, _ object: JSON, subresource: String?, _ options: WriteOptions
+    ) async throws -> WriteResult {
+        let warnings = try decode(object, kind, options)
+        if let own = object["metadata"]["name"].stringValue, own != name {
+            throw APIStatus.badRequest("the name of the object (\(own)) does not match the name on the URL (\(name))")
+        }
+        let wanted = object["metadata"]["resourceVersion"].stringValue ?? ""
+        if wanted.isEmpty, kind.isCustom, options.origin == .user {
+            let cause = APIStatus.Cause.invalid("metadata.resourceVersion", 0, "must be specified for an update")
+            throw APIStatus.invalid(kind: kind.kind, group: kind.group, name: name, causes: [cause])
+        }
+        let result = try await replace(kind, ObjectKey(kind.resource, namespace: namespace, name: name), subresource: subresource, options) { old in
+            if !wanted.isEmpty, wanted != String(old.revision) { throw APIStatus.conflict(kind.plural, group: kind.group, name: name) }
+            if let uid = object["metadata"]["uid"].stringValue, !uid.isEmpty, uid != old.uid {
+                let problem = "Precondition failed: UID in precondition: \(uid), UID in object meta: \(old.uid)"
+                throw APIStatus.conflict(kind.plural, group: kind.group, name: name, problem)
+            }
+            return Replacement(object: object, intent: Intent.of(put: object, old: old.intent, stored: old.value))
+        }
+        return WriteResult(object: result.object, warnings: warnings + result.warnings)
+    }
+
+    /// What is to stand in the place of a stored object.
+    struct Replacement {
+        var object: JSON
+        /// What the user asks for from now on; `nil` leaves the intent as it is.
+        var intent: JSON?
+        /// Whether managedFields are already those of the new object (server-side apply).
+        var hasManagedFields = false
+    }
+
+    /// Reads, computes, checks and stores, and starts anew where somebody else wrote in between. The computation runs
+    /// outside the writer, so expensive validation delays nobody.
+    func replace(
+        _ kind: Kind, _ key: ObjectKey, subresource: String?, _ options: WriteOptions, _ compute: (StoredObject) throws -> Replacement
+    ) async throws -> WriteResult {
+        for attempt in 0... {
+            guard let old = catalogue.get(key) else { throw APIStatus.notFound(kind.plural, group: kind.group, name: key.name) }
+            var replacement = try compute(old)
+            try settle(&replacement, over: old, kind, subresource: subresource, options)
+            let warnings = rules(for: kind)?.warnings(replacement.object) ?? []
+            if isSame(replacement.object, old.value), replacement.intent == nil || replacement.intent == old.intent {
+                return WriteResult(object: old, warnings: warnings)
+            }
+            if let stored = try await store(replacement, over: old, kind, options) {
+                afterWrite(kind)
+                return WriteResult(object: stored, warnings: warnings)
+            }
+            if attempt == Self.conflictRetries { break }
+        }
+        throw APIStatus.conflict(kind.plural, group: kind.group, name: key.name)
+    }
+
+    /// Brings the new object into stored form beside the old one and checks it.
+    private func settle(
+        _ replacement: inout Replacement, over old: StoredObject, _ kind: Kind, subresource: String?, _ options: WriteOptions
+    ) throws {
+        var object = replacement.object
+        if subresource == "status" {
+            var kept = old.value
+            if object.has("status") { kept["status"] = object["status"] } else { kept.remove("status") }
+            if replacement.hasManagedFields { kept["metadata"]["managedFields"] = object["metadata"]["managedFields"] }
+            object = kept
+            replacement.intent = nil
+        } else if kind.hasStatus {
+            if old.value.has("status") { object["status"] = old.value["status"] } else { object.remove("status") }
+        }
+        if !replacement.hasManagedFields {
+            if old.metadata.has("managedFields") { object["metadata"]["managedFields"] = old.metadata["managedFields"] } else { object["metadata"].remove("managedFields") }
+        }
+        try normalize(&object, old: old.value, kind, namespace: old.namespace)
+        ObjectMeta.prepareUpdate(&object, old: old.value, kind)
+        try validate(object, old: old.value, kind, namespace: old.namespace)
+        if !replacement.hasManagedFields, !isSame(object, old.value) {
+            recordManager(&object, old: old.value, kind, subresource: subresource, options)
+        }
+        replacement.object = object
+    }
+
+    /// Equal but for the resourceVersion and the book-keeping of managers.
+    private func isSame(_ left: JSON, _ right: JSON) -> Bool {
+        func content(_ object: JSON) -> JSON {
+            var object = object
+            object.remove(path: ["metadata", "resourceVersion"])
+            object.remove(path: ["metadata", "managedFields"])
+            return object
+        }
+        return content(left) == content(right)
+    }
+
+    /// Stores the replacement if the object is still as it was read; `nil` where it is not.
+    private func store(_ replacement: Replacement, over old: StoredObject, _ kind: Kind, _ options: WriteOptions) async throws -> StoredObject? {
+        let object = replacement.object
+        let intent = options.origin == .user ? replacement.intent ?? old.intent : old.intent
+        return try await catalogue.write { transaction -> StoredObject? in
+            guard let current = transaction.get(old.key), current.revision == old.revision else { return nil }
+            let stored = transaction.put(old.key, object, intent: intent)
+            if options.isDryRun { throw DryRun(object: stored) }
+            return Deletion.finish(stored, in: transaction)
+        } dryRun: { $0 }
+    }
+
+    /// Changes an object inside the writer, for the lab's own controllers: no conflict is possible.
+    func mutate(_ key: ObjectKey, uid: String?, _ change: @escaping @Sendable (inout JSON) throws -> Void) async throws -> StoredObject? {
+        // Most changes turn out to change nothing: find that out without waiting for the writer.
+        guard let snapshot = catalogue.get(key), uid == nil || uid == snapshot.uid else { return nil }
+        var tried = snapshot.value
+        try change(&tried)
+        if tried == snapshot.value { return snapshot }
+        let kind = kind(key.resource)
+        let stored = try await catalogue.write { transaction -> StoredObject? in
+            guard let old = transaction.get(key), uid == nil || uid == old.uid else { return nil }
+            var object = old.value
+            try change(&object)
+            if object == old.value { return old }
+            if let kind { ObjectMeta.prepareUpdate(&object, old: old.value, kind) }
+            return Deletion.finish(transaction.put(key, object, intent: old.intent), in: transaction)
+        }
+        if let kind { afterWrite(kind) }
+        return stored
+    }
+}

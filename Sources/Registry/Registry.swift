@@ -1,0 +1,85 @@
+public import Catalogue
+public import KubeModel
+public import Logging
+import Synchronization
+
+/// The write side of the API: what create, update, patch and delete do to objects of any kind, as upstream's generic
+/// registry does it (k8s.io/apiserver/pkg/registry/generic). Knows nothing of HTTP.
+public final class Registry: Sendable {
+    public let catalogue: Catalogue
+    /// The definitions behind the built-in kinds' schemas.
+    public let library: SchemaLibrary
+    let logger: Logger
+    let events: EventRecorder
+    private let table: Mutex<KindTable>
+    private let rules: [GroupResource: KindRules]
+    private let clock: TimeSource
+
+    /// - Parameters:
+    ///   - rules: rules of kinds by the parts above; they come after the Registry's own.
+    ///   - clock: the time, for tests.
+    public init(
+        catalogue: Catalogue, logger: Logger, rules: [GroupResource: KindRules] = [:], clock: TimeSource = .system
+    ) throws(APIStatus) {
+        self.catalogue = catalogue
+        self.logger = logger
+        self.clock = clock
+        self.rules = CoreRules.all.merging(rules) { $1 }
+        let (kinds, library) = try KindTable.embedded()
+        self.library = library
+        table = Mutex(KindTable(builtIn: kinds))
+        events = EventRecorder(catalogue: catalogue, logger: logger)
+        refreshCustomKinds()
+    }
+
+    /// The time of the lab's clock.
+    public var now: Timestamp { clock.now }
+
+    // MARK: Kinds
+
+    /// All kinds that are served now.
+    public var kinds: [Kind] { table.withLock { $0.kinds } }
+
+    /// Grows whenever `kinds` changes.
+    public var generation: Int { table.withLock { $0.generation } }
+
+    public func kind(group: String, version: String, plural: String) -> Kind? {
+        table.withLock { $0.kind(group: group, version: version, plural: plural) }
+    }
+
+    public func kind(_ resource: GroupResource) -> Kind? { table.withLock { $0.kind(of: resource) } }
+
+    /// The kind that an object's `apiVersion` and `kind` name.
+    /// - Throws: 400 where they are missing, 404 where no such kind is served.
+    public func kind(of object: JSON) throws(APIStatus) -> Kind {
+        guard let apiVersion = object["apiVersion"].stringValue, let name = object["kind"].stringValue, !name.isEmpty else {
+            throw .badRequest("Object 'Kind' is missing: every object needs apiVersion and kind")
+        }
+        let parts = apiVersion.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+        let (group, version) = parts.count == 2 ? (parts[0], parts[1]) : ("", apiVersion)
+        guard let kind = table.withLock({ $0.kind(group: group, version: version, kind: name) }) else {
+            throw APIStatus(code: 404, reason: "NotFound", message: "no matches for kind \"\(name)\" in version \"\(apiVersion)\"")
+        }
+        return kind
+    }
+
+    /// Reads the CustomResourceDefinitions again; called after each write of one.
+    func refreshCustomKinds() {
+        let definitions = catalogue.list(.customResourceDefinitions).objects
+        let custom = definitions.filter { !$0.isBeingDeleted }.flatMap { KindTable.custom(from: $0.value) }
+        table.withLock { $0.setCustom(custom) }
+    }
+
+    func rules(for kind: Kind) -> KindRules? { rules[kind.resource] }
+
+    func context(namespace: String) -> KindRules.Context { KindRules.Context(catalogue: catalogue, namespace: namespace, now: now) }
+
+    // MARK: Events
+
+    /// See `Client.event`.
+    func recordEvent(_ object: StoredObject, type: String, reason: String, message: String, source: String, fieldPath: String?) {
+        guard let kind = kind(object.key.resource) else { return }
+        events.record(
+            about: object, kind: kind, type: type, reason: reason, message: message, source: source, fieldPath: fieldPath, at: now)
+    }
+}

@@ -1,0 +1,86 @@
+import Catalogue
+import KubeModel
+
+/// The rules of kinds that no part above the Registry owns.
+enum CoreRules {
+    static let all: [GroupResource: KindRules] = [
+        .namespaces: KindRules(applyDefaults: namespaceDefaults),
+        .pods: KindRules(applyDefaults: PodRules.applyDefaults, validate: PodRules.validate, deletesGracefully: true),
+        .configMaps: KindRules(validate: immutableData("ConfigMap")),
+        .secrets: KindRules(applyDefaults: secretDefaults, validate: immutableData("Secret")),
+        .persistentVolumeClaims: KindRules(applyDefaults: ClaimRules.applyDefaults, validate: ClaimRules.validate),
+        .statefulSets: KindRules(validate: WorkloadRules.validateStatefulSet),
+        .jobs: KindRules(applyDefaults: WorkloadRules.jobDefaults, validate: WorkloadRules.validateJob),
+        .customResourceDefinitions: KindRules(applyDefaults: DefinitionRules.applyDefaults, validate: DefinitionRules.validate),
+    ]
+
+    /// The `kubernetes` finalizer keeps a namespace until its content is gone; the name is a label for selectors.
+    private static func namespaceDefaults(_ object: inout JSON, _ old: JSON?, _ context: KindRules.Context) {
+        if old == nil { object["spec"]["finalizers"] = ["kubernetes"] } else if let old { object["spec"] = object["spec"].isNull ? old["spec"] : object["spec"] }
+        object["metadata"]["labels"]["kubernetes.io/metadata.name"] = object["metadata"]["name"]
+        if object["status"].isNull { object["status"] = ["phase": "Active"] }
+    }
+
+    /// `stringData` is write-only: it ends up in `data`.
+    private static func secretDefaults(_ object: inout JSON, _ old: JSON?, _ context: KindRules.Context) {
+        guard let texts = object.remove("stringData") else { return }
+        for (key, value) in texts.members { object["data"][key] = .string(Base64.encode(value.stringValue ?? "")) }
+    }
+
+    private static func immutableData(_ kind: String) -> @Sendable (JSON, JSON?, KindRules.Context) -> [APIStatus.Cause] {
+        { object, old, _ in
+            var causes: [APIStatus.Cause] = []
+            for (key, value) in object["data"].members {
+                causes += Names.configMapKey(key).map { .invalid("data[\(key)]", .string(key), $0) }
+                if kind == "Secret", Base64.decode(value.stringValue ?? "") == nil {
+                    causes.append(.invalid("data[\(key)]", "<redacted>", "must be base64-encoded"))
+                }
+            }
+            guard let old, old["immutable"].boolValue == true else { return causes }
+            if object["immutable"].boolValue != true { causes.append(.forbidden("immutable", "field is immutable when `immutable` is set")) }
+            if object["data"] != old["data"] { causes.append(.forbidden("data", "field is immutable when `immutable` is set")) }
+            if object["binaryData"] != old["binaryData"] {
+                causes.append(.forbidden("binaryData", "field is immutable when `immutable` is set"))
+            }
+            return causes
+        }
+    }
+}
+
+/// PersistentVolumeClaims: the default class, and what may change.
+enum ClaimRules {
+    static let defaultClass = "storageclass.kubernetes.io/is-default-class"
+
+    static func applyDefaults(_ object: inout JSON, _ old: JSON?, _ context: KindRules.Context) {
+        if old == nil, object["spec"]["storageClassName"].isNull {
+            let classes = context.catalogue.list(.storageClasses).objects.filter { $0.annotations[defaultClass] == "true" }
+            // The newest of several defaults wins, as upstream decides.
+            if let chosen = classes.max(by: { ($0.metadata["creationTimestamp"].stringValue ?? "") < ($1.metadata["creationTimestamp"].stringValue ?? "") }) {
+                object["spec"]["storageClassName"] = .string(chosen.name)
+            }
+        }
+        if old == nil { object["status"] = ["phase": "Pending"] }
+    }
+
+    static func validate(_ object: JSON, _ old: JSON?, _ context: KindRules.Context) -> [APIStatus.Cause] {
+        var causes: [APIStatus.Cause] = []
+        if object["spec"]["accessModes"].elements.isEmpty { causes.append(.required("spec.accessModes", "at least 1 access mode is required")) }
+        let storage = object["spec"]["resources"]["requests"]["storage"]
+        if storage.isNull {
+            causes.append(.required("spec.resources[storage]"))
+        } else if let size = Quantity(storage), size <= .zero {
+            causes.append(.invalid("spec.resources[storage]", storage, "must be greater than zero"))
+        }
+        guard let old else { return causes }
+        var before = old["spec"]
+        var after = object["spec"]
+        for key in ["resources", "volumeName", "volumeAttributesClassName"] {
+            before.remove(key)
+            after.remove(key)
+        }
+        if before != after {
+            causes.append(.forbidden("spec", "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"))
+        }
+        return causes
+    }
+}

@@ -1,0 +1,86 @@
+import CSandbox
+import Glibc
+
+/// A `lab-shim run` process of ours: its pidfd and the socket on which it takes a spec and tells how it went.
+final class Supervisor: Sendable {
+    let pid: Int32
+    let pidfd: OwnedDescriptor
+    let control: OwnedDescriptor
+    /// `kind=directory` of its control groups.
+    let groups: [String]
+
+    private init(pid: Int32, pidfd: OwnedDescriptor, control: OwnedDescriptor, groups: [String]) {
+        self.pid = pid
+        self.pidfd = pidfd
+        self.control = control
+        self.groups = groups
+    }
+
+    /// Starts one that prepares itself and waits for ``send(spec:)``. Blocks for about half a millisecond.
+    static func spawn(
+        executable: OwnedDescriptor, userNamespace: OwnedDescriptor?, groups: [String]
+    ) throws(SandboxError) -> Supervisor {
+        var pair: [Int32] = [-1, -1]
+        let made = ksb_socket_pair(&pair)
+        guard made == 0 else { throw .system(operation: "make a supervisor's control socket", errno: -made) }
+        let ours = OwnedDescriptor(pair[0])
+        let theirs = OwnedDescriptor(pair[1])
+        var arguments = ["lab-shim", "run"]
+        var descriptors = [theirs.number]
+        if let userNamespace {
+            arguments.append("--user-namespace")
+            descriptors.append(userNamespace.number)
+        }
+        for group in groups { arguments.append(contentsOf: ["--cgroup", group]) }
+        var pidfd: Int32 = -1
+        let pid = withCStrings(arguments) { argv in
+            ksb_spawn(executable.number, argv, descriptors, Int32(descriptors.count), &pidfd)
+        }
+        guard pid > 0 else { throw .system(operation: "start lab-shim", errno: -pid) }
+        return Supervisor(pid: pid, pidfd: OwnedDescriptor(pidfd), control: ours, groups: groups)
+    }
+
+    /// Hands over the spec. False when the process is gone.
+    func send(spec: OwnedDescriptor) -> Bool {
+        ksb_send_descriptor(control.number, spec.number) == 0
+    }
+
+    enum Report {
+        case event(ksb_event)
+        case hungUp
+        case nothing
+    }
+
+    /// The next event, without waiting.
+    func receive() -> Report {
+        var event = ksb_event()
+        let count = withUnsafeMutableBytes(of: &event) { buffer in
+            recv(control.number, buffer.baseAddress, buffer.count, Int32(MSG_DONTWAIT))
+        }
+        if count == MemoryLayout<ksb_event>.size { return .event(event) }
+        if count < 0 && (errno == EAGAIN || errno == EINTR) { return .nothing }
+        return .hungUp
+    }
+
+    /// Collects the process when it ends, so that no zombie stays. Keeps the descriptors until then.
+    func reapWhenDone(_ watcher: DescriptorWatcher) {
+        try? watcher.whenReadable(pidfd.number) { [self] in _ = ksb_reap(pidfd.number) }
+    }
+}
+
+extension ksb_event {
+    var failureReport: SetupFailure {
+        SetupFailure(code: failure, step: text(of: step), errno: error, message: text(of: message))
+    }
+
+    private func text<Storage>(of storage: Storage) -> String {
+        withUnsafeBytes(of: storage) { String(decoding: $0.prefix(while: { $0 != 0 }), as: UTF8.self) }
+    }
+}
+
+/// Calls `body` with a NULL-terminated array of C strings.
+private func withCStrings<Result>(_ strings: [String], _ body: ([UnsafePointer<CChar>?]) -> Result) -> Result {
+    let copies = strings.map { strdup($0) }
+    defer { for copy in copies { free(copy) } }
+    return body(copies.map { UnsafePointer($0) } + [nil])
+}

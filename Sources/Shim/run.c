@@ -1,0 +1,268 @@
+// The supervisor of one container. It prepares itself before it has a spec (the daemon keeps a few such ready), and lives until
+// the container has ended, whatever becomes of the daemon: it keeps the log and leaves the records.
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common.h"
+#include "run.h"
+
+#define CONTROL 3
+#define USER_NAMESPACE 4
+#define WATCHDOG_MS 100
+
+struct supervisor {
+    struct cgroups groups;
+    struct spec spec;
+    pid_t init;
+    uint64_t init_start;
+    int init_pidfd;
+    int socket;     // to the init
+    int output[2];  // reading ends of stdout and stderr
+    struct log *log;
+    int64_t started_ns;
+    bool started;         // the program runs
+    bool program_ended;   // the init told its status
+    int wait_status;
+    bool watchdog_killed;
+};
+
+static struct supervisor self;
+
+static void tell(uint32_t type, const struct outcome *outcome) {
+    struct ksb_event event = {
+        .type = type, .init_pid = self.init, .init_start = self.init_start, .started_ns = self.started_ns};
+    if (outcome) {
+        event.exit_code = outcome->exit_code;
+        event.signal = outcome->signal;
+        event.oom_killed = outcome->oom_killed;
+        event.finished_ns = outcome->finished_ns;
+    }
+    if (type == KSB_EVENT_FAILED) {
+        event.failure = failure.kind;
+        event.error = failure.error;
+        memcpy(event.step, failure.step, sizeof event.step);
+        memcpy(event.message, failure.message, sizeof event.message);
+    }
+    // Nobody may be listening any more.
+    send(CONTROL, &event, sizeof event, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static int start_init(bool shared_user_namespace) {
+    int pair[2], out[2], err[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0 || pipe2(out, O_CLOEXEC) < 0 || pipe2(err, O_CLOEXEC) < 0)
+        return fail("prepare pipes", "no descriptors are left");
+    struct clone_args arguments = {
+        .flags = CLONE_NEWPID | CLONE_PIDFD, .exit_signal = SIGCHLD, .pidfd = (uint64_t)(uintptr_t)&self.init_pidfd};
+    if (self.groups.unified_fd >= 0) {
+        arguments.flags |= CLONE_INTO_CGROUP;
+        arguments.cgroup = (uint64_t)self.groups.unified_fd;
+    }
+    long pid = syscall(SYS_clone3, &arguments, sizeof arguments);
+    if (pid < 0) return fail("start the container's init", "the kernel refuses a new pid namespace");
+    if (pid == 0) {
+        close(CONTROL);
+        close(pair[0]);
+        close(out[0]);
+        close(err[0]);
+        struct init_context context = {
+            .socket = pair[1], .output = {out[1], err[1]}, .user_namespace = shared_user_namespace ? USER_NAMESPACE : -1,
+            .in_unified_group = self.groups.unified_fd >= 0};
+        init_main(&context);
+    }
+    close(pair[1]);
+    close(out[1]);
+    close(err[1]);
+    self.init = (pid_t)pid;
+    self.init_start = run_start_time(self.init);
+    self.socket = pair[0];
+    self.output[0] = out[0];
+    self.output[1] = err[0];
+    return 0;
+}
+
+// The part that needs no spec.
+static int prepare(bool shared_user_namespace) {
+    if (cgroups_create(&self.groups) < 0 || start_init(shared_user_namespace) < 0) return -1;
+    return cgroups_attach(&self.groups, self.init);
+}
+
+static bool write_map(const char *name, const char *text) {
+    char directory[40];
+    snprintf(directory, sizeof directory, "/proc/%d", (int)self.init);
+    return write_file(directory, name, text);
+}
+
+static void write_maps(void) {
+    const struct spec *spec = &self.spec;
+    if (spec->numbers.flags & KSB_NO_SETGROUPS) write_map("setgroups", "deny");
+    bool done = spec->uid_map && spec->gid_map && write_map("uid_map", spec->uid_map) && write_map("gid_map", spec->gid_map);
+    byte_send(self.socket, done ? 'M' : 'E', -1);
+}
+
+static int take_spec(void) {
+    int descriptor;
+    // The daemon ended before it needed us: the init sees our socket close.
+    if (byte_receive(CONTROL, &descriptor) < 0 || descriptor < 0) {
+        kill(self.init, SIGKILL);
+        waitpid(self.init, NULL, 0);
+        cgroups_remove(&self.groups);
+        _exit(0);
+    }
+    if (failure.kind == 0 && !byte_send(self.socket, 'S', descriptor))
+        fail("start the container's init", "it ended before it had its spec");
+    int result = spec_read(descriptor, &self.spec);
+    close(descriptor);
+    if (result < 0 || failure.kind) return -1;
+    const struct ksb_numbers *numbers = &self.spec.numbers;
+    self.started_ns = now_ns();
+    if (cgroups_limit(&self.groups, &self.spec) < 0) return -1;
+    self.log = log_open(self.spec.log_path, numbers->log_max_bytes, numbers->log_max_files);
+    if (!self.log) return -1;
+    if (record_state(&self.spec, &self.groups, self.init, self.init_start, self.started_ns) < 0) return -1;
+    // Only now look whether the daemon lives: if it is gone before this, the next one may find no record and start the container
+    // again, so we must not; if it goes after this, the next one finds the record.
+    struct pollfd control = {.fd = CONTROL, .events = POLLIN};
+    if (poll(&control, 1, 0) > 0 && (control.revents & (POLLHUP | POLLERR)))
+        return fail_kind(KSB_FAIL_ABANDONED, 0, "start the program", "the daemon ended before it was started; start it again");
+    // If it is gone already it has told why, or its end tells.
+    byte_send(self.socket, 'G', -1);
+    return 0;
+}
+
+static void hear_init(void) {
+    struct init_message message;
+    ssize_t count = recv(self.socket, &message, sizeof message, MSG_DONTWAIT);
+    if (count != sizeof message) {
+        if (count >= 0 || errno != EAGAIN) {
+            close(self.socket);
+            self.socket = -1;
+        }
+        return;
+    }
+    switch (message.type) {
+    case INIT_NEEDS_MAPS:
+        if (!self.started) write_maps();
+        break;
+    case INIT_STARTED:
+        if (!self.started) tell(KSB_EVENT_STARTED, NULL);
+        self.started = true;
+        break;
+    case INIT_FAILED:
+        if (!self.started && !failure.kind) failure = message.failure;
+        break;
+    case INIT_EXITED:
+        self.program_ended = true;
+        self.wait_status = message.wait_status;
+        break;
+    default: break;
+    }
+}
+
+static void check_memory(void) {
+    uint64_t most = self.spec.numbers.memory_bytes;
+    if (tree_memory_bytes(self.init) <= most) return;
+    self.watchdog_killed = true;
+    syscall(SYS_pidfd_send_signal, self.init_pidfd, SIGKILL, NULL, 0);
+}
+
+// Until the init, and with it every process of the container, is gone.
+static void supervise(void) {
+    bool watch_memory = self.spec.numbers.memory_bytes && !cgroups_limit_memory(&self.groups);
+    for (;;) {
+        struct pollfd fds[] = {
+            {.fd = self.init_pidfd, .events = POLLIN},
+            {.fd = self.socket, .events = POLLIN},
+            {.fd = self.output[0], .events = POLLIN},
+            {.fd = self.output[1], .events = POLLIN},
+        };
+        int count = poll(fds, 4, watch_memory ? WATCHDOG_MS : -1);
+        if (count < 0 && errno != EINTR) return;
+        if (count == 0 || (watch_memory && !self.watchdog_killed && self.started)) check_memory();
+        for (int stream = 0; self.log && stream < 2; stream++) {
+            if (!fds[2 + stream].revents || log_pump(self.log, stream, self.output[stream])) continue;
+            close(self.output[stream]);
+            self.output[stream] = -1;
+        }
+        if (self.log) log_flush(self.log, false);
+        if (fds[1].revents) hear_init();
+        if (fds[0].revents) return;
+    }
+}
+
+// What is still in the pipes. Not until their end: a process elsewhere may have been handed a writing end.
+static void drain(void) {
+    for (int stream = 0; stream < 2; stream++) {
+        if (self.output[stream] < 0) continue;
+        fcntl(self.output[stream], F_SETFL, O_NONBLOCK);
+        struct pollfd ready = {.fd = self.output[stream], .events = POLLIN};
+        for (int rounds = 0; rounds < 1024 && poll(&ready, 1, 0) > 0 && (ready.revents & POLLIN); rounds++)
+            if (!log_pump(self.log, stream, self.output[stream])) break;
+    }
+    log_flush(self.log, true);
+}
+
+static struct outcome judge(int init_status) {
+    struct outcome outcome = {.started_ns = self.started ? self.started_ns : 0, .finished_ns = now_ns()};
+    int status = self.program_ended ? self.wait_status : init_status;
+    if (WIFSIGNALED(status)) {
+        outcome.signal = WTERMSIG(status);
+        outcome.exit_code = 128 + outcome.signal;
+    } else {
+        outcome.exit_code = WEXITSTATUS(status);
+    }
+    outcome.oom_killed = self.watchdog_killed || (outcome.exit_code != 0 && cgroups_oom_kills(&self.groups) > 0);
+    if (!self.started) {
+        if (!failure.kind)
+            fail_kind(KSB_FAIL_SETUP, 0, "set up the container", "its init ended unexpectedly%s", outcome.oom_killed ? ": out of memory; the limit is too low to start anything" : "");
+        outcome.exit_code = 128;
+        outcome.signal = 0;
+        outcome.failure = &failure;
+    }
+    return outcome;
+}
+
+static void finish(void) {
+    int status = 0;
+    struct pollfd more = {.fd = self.socket, .events = POLLIN};
+    while (self.socket >= 0 && poll(&more, 1, 0) > 0) hear_init();
+    waitpid(self.init, &status, 0);
+    if (self.log) drain();
+    struct outcome outcome = judge(status);
+    if (self.spec.state_directory) record_exit(&self.spec, &outcome);
+    tell(self.started ? KSB_EVENT_EXITED : KSB_EVENT_FAILED, &outcome);
+    // Nobody waits for this.
+    cgroups_remove(&self.groups);
+}
+
+int shim_run(int argc, char **argv) {
+    bool shared_user_namespace = false;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--user-namespace") == 0) shared_user_namespace = true;
+        else if (strcmp(argv[i], "--cgroup") == 0 && i + 1 < argc && cgroups_add(&self.groups, argv[i + 1])) i++;
+        else {
+            fprintf(stderr, "lab-shim run: unexpected argument %s\n", argv[i]);
+            return 64;
+        }
+    }
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+    self.socket = self.output[0] = self.output[1] = self.init_pidfd = -1;
+    // A failure before there is a spec is told when there is one to tell it of.
+    prepare(shared_user_namespace);
+    if (take_spec() < 0 && self.init > 0) kill(self.init, SIGKILL);
+    if (self.init > 0) supervise();
+    finish();
+    return 0;
+}
