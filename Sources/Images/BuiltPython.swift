@@ -17,8 +17,8 @@ struct BuiltPython {
         let bytes = try FileSystem.read(requirements)
         let directories = cache.pythonEnvironments(name: name, requirements: bytes)
         func notReady(_ reason: String) -> ImageError {
-            .unresolved(UnresolvedImage(
-                image: image, reason: reason, command: SetupScript(share: share, cache: cache).commandLine(name: name, requirements: requirements)))
+            let command = SetupScript(share: share, cache: cache).commandLine(name: name, requirements: requirements)
+            return .unresolved(UnresolvedImage(image: image, reason: reason, command: command))
         }
         guard let directory = directories.first(where: { FileSystem.isFile("\($0)/environment.json") }) else {
             throw notReady("its Python environment \(name) has not been built yet")

@@ -10,13 +10,15 @@ enum CondaFinder {
         let all = prefixes()
         if let found = all.first(where: { $0.name == name }) { return found.path }
         let names = all.map(\.name).joined(separator: ", ")
-        throw .invalidArgument("no conda environment named \(name) was found (\(all.isEmpty ? "none at all" : "there are: \(names)")). "
-            + "Give its directory instead: --conda DIR, as `conda env list` shows it")
+        throw .invalidArgument(
+            "no conda environment named \(name) was found (\(all.isEmpty ? "none at all" : "there are: \(names)")). "
+                + "Give its directory instead: --conda DIR, as `conda env list` shows it")
     }
 
     private static func prefixes() -> [(name: String, path: String)] {
         let home = environmentVariable("HOME") ?? "/"
-        var roots = ["miniconda3", "miniforge3", "mambaforge", "anaconda3", "micromamba", ".local/share/mamba"].map { "\(home)/\($0)" }
+        let usual = ["miniconda3", "miniforge3", "mambaforge", "anaconda3", "micromamba", ".local/share/mamba"]
+        var roots = usual.map { "\(home)/\($0)" }
         roots += ["/opt/conda", "/opt/miniconda3", "/opt/miniforge3", "/opt/anaconda3"]
         if let root = environmentVariable("MAMBA_ROOT_PREFIX") { roots.insert(root, at: 0) }
         if let program = environmentVariable("CONDA_EXE") {
@@ -25,8 +27,8 @@ enum CondaFinder {
         var found: [(name: String, path: String)] = []
         // The active one first, then those that conda itself remembers.
         if let active = environmentVariable("CONDA_PREFIX") { found.append((FileSystem.lastComponent(active), active)) }
-        let remembered = (try? FileSystem.read("\(home)/.conda/environments.txt")).map { String(decoding: $0, as: UTF8.self) } ?? ""
-        for line in remembered.split(whereSeparator: \.isNewline) {
+        let remembered = (try? FileSystem.read("\(home)/.conda/environments.txt")) ?? []
+        for line in String(decoding: remembered, as: UTF8.self).split(whereSeparator: \.isNewline) {
             let path = String(line)
             found.append((roots.contains(path) ? "base" : FileSystem.lastComponent(path), path))
         }

@@ -9,6 +9,8 @@ struct DefinitionParser {
 
     func parse(_ bytes: [UInt8]) throws(ImageError) -> EnvironmentDefinition {
         let text = String(decoding: bytes, as: UTF8.self)
+        var fingerprint = Fingerprint()
+        fingerprint.add(bytes)
         let node: Node?
         do {
             node = try Yams.compose(yaml: text)
@@ -17,7 +19,8 @@ struct DefinitionParser {
         }
         guard let node, let mapping = node.mapping else { throw invalid("expected a mapping with images:, found none") }
         var definition = EnvironmentDefinition(
-            name: String(FileSystem.lastComponent(file).dropLast(".yaml".count)), file: file, origin: origin, images: [], base: .host)
+            name: String(FileSystem.lastComponent(file).dropLast(".yaml".count)), file: file,
+            fingerprint: fingerprint.hexadecimal, origin: origin, images: [], base: .host)
         var bases: [String] = []
         for (key, value) in mapping {
             let name = key.string ?? ""
@@ -25,7 +28,9 @@ struct DefinitionParser {
             case "images":
                 for image in try strings(value, name) { definition.images.append(try ImagePattern(image)) }
             case "system":
-                guard value.string == "host" else { throw invalid("system: expected host\(at(value)); for a directory write root: DIR") }
+                guard value.string == "host" else {
+                    throw invalid("system: expected host\(at(value)); for a directory write root: DIR")
+                }
                 bases.append(name)
             case "root":
                 definition.base = .root(try path(value, name))
@@ -43,18 +48,22 @@ struct DefinitionParser {
             case "cmd": definition.command = try strings(value, name)
             case "workingDir":
                 definition.workingDirectory = try string(value, name)
-                guard definition.workingDirectory.hasPrefix("/") else { throw invalid("workingDir: expected an absolute path\(at(value))") }
+                guard definition.workingDirectory.hasPrefix("/") else {
+                    throw invalid("workingDir: expected an absolute path\(at(value))")
+                }
             case "user": definition.user = try user(value)
             case "warning": definition.warning = try string(value, name)
             case "writableSystem": definition.writableSystem = try flag(value, name)
             default:
-                throw invalid("unknown field \"\(name)\"\(at(key)): expected images, system, root, alias, python, files, env, "
-                    + "entrypoint, cmd, workingDir, user, warning or writableSystem")
+                throw invalid(
+                    "unknown field \"\(name)\"\(at(key)): expected images, system, root, alias, python, files, env, "
+                        + "entrypoint, cmd, workingDir, user, warning or writableSystem")
             }
         }
         if definition.images.isEmpty { throw invalid("images: is missing or empty: expected a list of image names") }
         if bases.count != 1 {
-            throw invalid("expected one of system: host, root: DIR and alias: IMAGE, found \(bases.isEmpty ? "none" : bases.joined(separator: " and "))")
+            let found = bases.isEmpty ? "none" : bases.joined(separator: " and ")
+            throw invalid("expected one of system: host, root: DIR and alias: IMAGE, found \(found)")
         }
         return definition
     }
@@ -84,7 +93,9 @@ struct DefinitionParser {
         guard let mapping = node.mapping else { throw invalid("env: expected a mapping of names to values\(at(node))") }
         var result: [EnvironmentVariable] = []
         for (key, value) in mapping {
-            guard let name = key.string, !name.isEmpty, !name.contains("=") else { throw invalid("env: a name is empty or has an =\(at(key))") }
+            guard let name = key.string, !name.isEmpty, !name.contains("=") else {
+                throw invalid("env: a name is empty or has an =\(at(key))")
+            }
             result.append(EnvironmentVariable(name: name, value: try string(value, "env.\(name)")))
         }
         return result

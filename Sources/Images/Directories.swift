@@ -15,8 +15,9 @@ public struct ShareDirectory: Sendable, Equatable {
         if let explicit {
             let share = ShareDirectory(path: explicit)
             if share.isUsable { return share }
-            throw .invalidArgument("\(share.path) has no environments/ and setup/: give --share the directory that does "
-                + "(etc/ of the source, share/kindling of an installation)")
+            throw .invalidArgument(
+                "\(share.path) has no environments/ and setup/: give --share the directory that does "
+                    + "(etc/ of the source, share/kindling of an installation)")
         }
         var looked: [String] = []
         if let binary = FileSystem.realPath("/proc/self/exe") {
@@ -28,8 +29,9 @@ public struct ShareDirectory: Sendable, Equatable {
             }
         }
         for path in looked where ShareDirectory(path: path).isUsable { return ShareDirectory(path: path) }
-        throw .invalidArgument("the files that ship with Kindling were not found (looked at \(looked.joined(separator: ", "))): "
-            + "name their directory with --share DIR")
+        throw .invalidArgument(
+            "the files that ship with Kindling were not found (looked at \(looked.joined(separator: ", "))): "
+                + "name their directory with --share DIR")
     }
 
     var environments: String { "\(path)/environments" }
@@ -37,8 +39,8 @@ public struct ShareDirectory: Sendable, Equatable {
     private var isUsable: Bool { FileSystem.isDirectory(environments) && FileSystem.isFile(setupScript) }
 }
 
-/// Where Python environments and downloaded wheels are kept, shared by all labs of a user so that a second state directory
-/// needs no download.
+/// Where Python environments, downloaded wheels and the skeleton of the host's system are kept, shared by all labs of a user
+/// so that a second state directory needs no download.
 public struct CacheDirectory: Sendable, Equatable {
     /// Where environments are built and looked for first.
     public let path: String

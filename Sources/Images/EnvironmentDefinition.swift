@@ -27,6 +27,8 @@ public struct EnvironmentDefinition: Sendable, Equatable {
 
     public var name: String
     public var file: String
+    /// Of the file's bytes.
+    var fingerprint: String
     public var origin: Origin
     public var images: [ImagePattern]
     public var base: Base

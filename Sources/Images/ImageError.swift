@@ -49,7 +49,8 @@ extension ImageError: CustomStringConvertible {
         case .invalidArgument(let reason):
             return reason
         case .setupFailed(let command, let status):
-            return "the environment was not built: `\(command)` ended with status \(status); its messages are above. Nothing was changed"
+            return
+                "the environment was not built and nothing changed: `\(command)` ended with status \(status); it said why above"
         case .system(let path, let operation, let code):
             return "cannot \(operation) \(path): \(systemMessage(code))"
         }

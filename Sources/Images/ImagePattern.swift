@@ -47,8 +47,12 @@ public struct ImagePattern: Sendable, Hashable, CustomStringConvertible {
 
     /// Linear for one star and never worse than quadratic: on a mismatch only the last star is taken up again.
     private func glob(_ pattern: String, _ text: String) -> Bool {
-        let p = Array(pattern.utf8), t = Array(text.utf8)
-        var i = 0, j = 0, star = -1, mark = 0
+        let p = Array(pattern.utf8)
+        let t = Array(text.utf8)
+        var i = 0
+        var j = 0
+        var star = -1
+        var mark = 0
         while j < t.count {
             if i < p.count && p[i] == UInt8(ascii: "*") {
                 star = i

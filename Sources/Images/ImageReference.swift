@@ -37,12 +37,13 @@ public struct ImageReference: Sendable, Hashable, CustomStringConvertible {
         if domain == "docker.io" && !path.contains("/") { path = "library/" + path }
 
         if path.contains(where: { $0.isUppercase }) {
-            throw invalid("the repository name \(path) must be lower case")
+            throw invalid("the repository name \(remote.prefix { $0 != ":" }) must be lower case")
         }
         if !Self.isDomain(domain) { throw invalid("\(domain) is not a registry name") }
         if !Self.isPath(path) {
-            throw invalid("\(path.isEmpty ? "an empty repository name" : String(path)) is not a repository name "
-                + "(lower case letters and digits, joined by single . or _, __ or dashes, parted by /)")
+            throw invalid(
+                "\(path.isEmpty ? "an empty repository name" : String(path)) is not a repository name "
+                    + "(lower case letters and digits, joined by single . or _, __ or dashes, parted by /)")
         }
         if domain.utf8.count + 1 + path.utf8.count > 255 { throw invalid("the repository name is longer than 255 bytes") }
         if let tag, !Self.isTag(tag) {

@@ -30,8 +30,10 @@ extension ImageStore {
     @discardableResult
     public func add(_ image: String, from source: EnvironmentSource) throws(ImageError) -> ImageAddition {
         let pattern = try ImagePattern(image)
-        var lines = ["# Written by `lab image add`. Names and fields are those of the shipped files in \(share.environments).",
-            "images: [\(quoted(pattern.description))]"]
+        var lines = [
+            "# Written by `lab image add`. Names and fields are those of the shipped files in \(share.environments).",
+            "images: [\(quoted(pattern.description))]",
+        ]
         var warnings: [String] = []
         let here = FileSystem.currentDirectory()
         switch source {
@@ -43,17 +45,18 @@ extension ImageStore {
             let file = FileSystem.normalized(given, relativeTo: here)
             let copy = try buildPython(file, for: pattern)
             lines += ["system: host", "python: {requirements: \(quoted(copy))}"]
-            lines += defaultCommand(of: "", isJupyter: String(decoding: try FileSystem.read(copy), as: UTF8.self).contains("jupyterlab"))
+            let requirements = String(decoding: try FileSystem.read(copy), as: UTF8.self)
+            lines += defaultCommand(isJupyter: requirements.contains("jupyterlab"))
         case .venv(let given):
             let directory = FileSystem.normalized(given, relativeTo: here)
             warnings = try PythonPrefix(venv: directory).warnings
             lines += ["system: host", "python: {venv: \(quoted(directory))}"]
-            lines += defaultCommand(of: directory, isJupyter: FileSystem.isFile("\(directory)/bin/jupyter-lab"))
+            lines += defaultCommand(isJupyter: FileSystem.isFile("\(directory)/bin/jupyter-lab"))
         case .conda(let name):
             let directory = try CondaFinder.prefix(name)
             warnings = try PythonPrefix(conda: directory).warnings
             lines += ["system: host", "python: {conda: \(quoted(directory))}"]
-            lines += defaultCommand(of: directory, isJupyter: FileSystem.isFile("\(directory)/bin/jupyter-lab"))
+            lines += defaultCommand(isJupyter: FileSystem.isFile("\(directory)/bin/jupyter-lab"))
         case .alias(let other):
             warnings = try checkAlias(other, of: pattern)
             lines.append("alias: \(quoted(other))")
@@ -71,14 +74,15 @@ extension ImageStore {
         let path = file(of: try ImagePattern(image))
         guard FileSystem.isFile(path) else {
             let own = list().filter { $0.origin == .user }.map(\.image)
-            throw .invalidArgument("\"\(image)\" was not added here" + (own.isEmpty ? "; no image was" : "; those added are: \(own.joined(separator: ", "))")
-                + ". Shipped ones cannot be removed, only covered with `lab image add`")
+            throw .invalidArgument(
+                "\"\(image)\" was not added here; those added are: \(own.isEmpty ? "none" : own.joined(separator: ", "))"
+                    + ". Shipped ones cannot be removed, only covered with `lab image add`")
         }
         if unlink(path) != 0 { throw .system(path: path, operation: "remove", code: errno) }
         unlink(requirementsCopy(of: ownName(of: try ImagePattern(image))))
     }
 
-    /// Builds the shipped Python environment an image needs, when it is one that has not been built. Blocks and may use a network.
+    /// Builds the Python environment that an image needs, unless it is there already. Blocks and may use a network.
     public func prepare(_ image: String) throws(ImageError) {
         guard let (name, file) = try requirements(of: image) else { return }
         try SetupScript(share: share, cache: cache).run(name: name, requirements: file)
@@ -127,12 +131,14 @@ extension ImageStore {
     /// Builds first and keeps the copy after, so that a failure leaves what was there.
     private func buildPython(_ file: String, for pattern: ImagePattern) throws(ImageError) -> String {
         let bytes = try FileSystem.read(file)
-        for (number, line) in String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+        let elsewhere = ["-r", "-c", "-e", "--requirement", "--constraint", "--editable", "./", "../"]
+        let text = String(decoding: bytes, as: UTF8.self)
+        for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
             let word = line.drop { $0 == " " || $0 == "\t" }
-            let refersElsewhere = ["-r", "-c", "-e", "--requirement", "--constraint", "--editable", "./", "../"].contains { word.hasPrefix($0) }
-            if refersElsewhere {
-                throw .invalidArgument("\(file) line \(number + 1): \"\(line)\" refers to another file, which would not be seen again "
-                    + "when it changes: write all requirements in one file (`pip freeze` does)")
+            guard !elsewhere.contains(where: { word.hasPrefix($0) }) else {
+                throw .invalidArgument(
+                    "\(file) line \(number + 1): \"\(line)\" refers to another file, whose changes would not be seen: "
+                        + "write all requirements in one file (`pip freeze` does)")
             }
         }
         let name = ownName(of: pattern)
@@ -144,9 +150,10 @@ extension ImageStore {
     }
 
     /// A Jupyter environment starts JupyterLab, as the images of notebooks do; any other the interpreter, as `python` does.
-    private func defaultCommand(of directory: String, isJupyter: Bool) -> [String] {
+    private func defaultCommand(isJupyter: Bool) -> [String] {
         guard isJupyter else { return ["cmd: [python3]", "env: {LANG: C.UTF-8}"] }
-        let command = "cd \"$HOME\" && exec jupyter lab --ip=0.0.0.0 --port=8888 --no-browser --allow-root "
+        let command =
+            "cd \"$HOME\" && exec jupyter lab --ip=0.0.0.0 --port=8888 --no-browser --allow-root "
             + "--ServerApp.root_dir=\"$HOME\" --ServerApp.base_url=\"${NB_PREFIX:-/}\" --ServerApp.allow_remote_access=True"
         return [
             "cmd: [sh, -c, \(quoted(command))]",

@@ -1,5 +1,4 @@
 import Glibc
-import Logging
 import Synchronization
 
 /// Resolves image names to environments of this machine, and keeps the user's own environments.
@@ -7,16 +6,15 @@ import Synchronization
 /// Definitions are files: the shipped ones in `SHARE/environments`, the user's in `STATE/environments`, which come first.
 /// They are read again when a file has changed, found out by stat, so `lab image add` works on a running lab without telling
 /// it. Safe to use from any thread; a call blocks for file operations only (microseconds, except the first that builds the
-/// skeleton root of the host's system, some milliseconds).
+/// skeleton root of the host's system, some 100 ms once a machine).
 ///
 ///     let store = ImageStore(state: "/var/lib/kindling", share: try .locate(), cache: .standard(isRoot: true))
 ///     let environment = try store.resolve("docker.io/kubeflowkatib/mxnet-mnist:v1beta1-45c5727")
 public final class ImageStore: Sendable {
-    /// `STATE/environments`: the user's definitions, with `cache/` for skeleton roots.
+    /// `STATE/environments`: the user's definitions.
     public let directory: String
     public let share: ShareDirectory
     public let cache: CacheDirectory
-    private let logger: Logger
     private let index: Mutex<DefinitionIndex>
     private let systemRoot: SystemRoot
 
@@ -26,13 +24,12 @@ public final class ImageStore: Sendable {
     ///   - state: the lab's state directory, absolute.
     ///   - share: see ``ShareDirectory/locate(explicit:)``.
     ///   - cache: see ``CacheDirectory/standard(isRoot:)``.
-    public init(state: String, share: ShareDirectory, cache: CacheDirectory, logger: Logger = Logger(label: "images")) {
+    public init(state: String, share: ShareDirectory, cache: CacheDirectory) {
         self.directory = "\(state)/environments"
         self.share = share
         self.cache = cache
-        self.logger = logger
         self.index = Mutex(DefinitionIndex(user: "\(state)/environments", shipped: share.environments))
-        self.systemRoot = SystemRoot(directory: "\(state)/environments/cache")
+        self.systemRoot = SystemRoot(directory: "\(cache.path)/system")
     }
 
     /// What the name stands for. Cheap enough to be called for every container.
@@ -44,15 +41,18 @@ public final class ImageStore: Sendable {
         var target = reference
         // An alias may name another; a loop must end, and with a message.
         for _ in 0..<8 {
-            guard let definition = definition(for: target) else { throw .unresolved(unknown(image, target, isAlias: target != reference)) }
+            guard let definition = definition(for: target) else {
+                throw .unresolved(unknown(image, target, isAlias: target != reference))
+            }
             guard case .alias(let other) = definition.base else {
                 return try assemble(definition, for: reference, written: image)
             }
             target = try ImageReference(other)
         }
-        throw .unresolved(UnresolvedImage(
-            image: image, reason: "its alias leads through more than 8 others, or back to itself",
-            command: "lab image add \(reference.familiar) --alias python:3"))
+        throw .unresolved(
+            UnresolvedImage(
+                image: image, reason: "its alias leads through more than 8 others, or back to itself",
+                command: "lab image add \(reference.familiar) --alias python:3"))
     }
 
     /// All names and patterns, the user's first, each with whether it can be used now.
@@ -95,11 +95,15 @@ public final class ImageStore: Sendable {
     }
 
     private func unknown(_ image: String, _ target: ImageReference, isAlias: Bool) -> UnresolvedImage {
-        var reason = isAlias
+        var reason =
+            isAlias
             ? "it is an alias of \(target.familiar), for which no environment is known"
             : "no environment of this machine has that name"
         let broken = problems()
-        if let first = broken.first { reason += " (\(broken.count == 1 ? "a definition" : "\(broken.count) definitions") cannot be read: \(first))" }
+        if let first = broken.first {
+            let count = broken.count == 1 ? "a definition" : "\(broken.count) definitions"
+            reason += " (\(count) cannot be read: \(first))"
+        }
         return UnresolvedImage(
             image: image, reason: reason, command: "lab image add \(target.familiar) --alias python:3")
     }
@@ -167,9 +171,10 @@ extension ImageStore {
         switch definition.base {
         case .root(let root):
             guard FileSystem.isDirectory(root) else {
-                throw .unresolved(UnresolvedImage(
-                    image: written, reason: "its root \(root) is not a directory any more",
-                    command: "lab image add \(image.familiar) --root DIR"))
+                throw .unresolved(
+                    UnresolvedImage(
+                        image: written, reason: "its root \(root) is not a directory any more",
+                        command: "lab image add \(image.familiar) --root DIR"))
             }
             parts.lower.append(root)
         case .host, .alias:
@@ -188,7 +193,7 @@ extension ImageStore {
 
     private func imageID(_ definition: EnvironmentDefinition, _ lower: [String]) -> String {
         var fingerprint = Fingerprint()
-        fingerprint.add("\(definition)")
+        fingerprint.add(definition.fingerprint)
         for directory in lower { fingerprint.add(directory + "\n") }
         return "kindling://\(definition.name)@\(fingerprint.hexadecimal)"
     }
@@ -212,13 +217,15 @@ extension ImageStore {
     private func warnings(_ definition: EnvironmentDefinition, _ image: ImageReference, _ version: String?) -> [String] {
         var warnings: [String] = []
         if definition.versionFromTag, let asked = PythonVersion.inTag(image.tag), let version, !asked.admits(version) {
-            warnings.append("image \(image.familiar) asks for Python \(asked), and the environment \(definition.name) "
-                + "that stands for it here has \(version)")
+            warnings.append(
+                "image \(image.familiar) asks for Python \(asked), and the environment \(definition.name) "
+                    + "that stands for it here has \(version)")
         }
         if let warning = definition.warning { warnings.append("\(image.familiar): \(warning)") }
         if let digest = image.digest {
-            warnings.append("image \(image.familiar) is named by digest, and the environment \(definition.name) that stands "
-                + "for it here is not known to be \(digest)")
+            warnings.append(
+                "image \(image.familiar) is named by digest, and the environment \(definition.name) that stands "
+                    + "for it here is not known to be \(digest)")
         }
         return warnings
     }

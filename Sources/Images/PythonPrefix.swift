@@ -13,7 +13,9 @@ struct PythonPrefix {
     init(venv directory: String) throws(ImageError) {
         let configuration = "\(directory)/pyvenv.cfg"
         guard FileSystem.isFile(configuration) else {
-            throw .invalidArgument("\(directory) is not a virtual environment: it has no pyvenv.cfg. Make one with `python3 -m venv \(directory)`")
+            throw .invalidArgument(
+                "\(directory) is not a virtual environment: it has no pyvenv.cfg. Make one with "
+                    + "`python3 -m venv \(directory)`")
         }
         try Self.refuseTooMuch(directory)
         let fields = Self.fields(String(decoding: try FileSystem.read(configuration), as: UTF8.self))
@@ -32,7 +34,9 @@ struct PythonPrefix {
 
     init(conda directory: String) throws(ImageError) {
         guard FileSystem.isDirectory("\(directory)/conda-meta") else {
-            throw .invalidArgument("\(directory) is not a conda prefix: it has no conda-meta directory. `conda env list` shows yours")
+            throw .invalidArgument(
+                "\(directory) is not a conda prefix: it has no conda-meta directory. "
+                    + "`conda env list` shows yours")
         }
         try Self.refuseTooMuch(directory)
         var collector = MountCollector()
@@ -63,8 +67,9 @@ extension PythonPrefix {
             chain.append(FileSystem.normalized(target, relativeTo: FileSystem.directory(of: last)))
         }
         guard let last = chain.last, FileSystem.isExecutable(last) else {
-            throw .invalidArgument("\(path) has no interpreter: \(chain.joined(separator: " -> ")) is not an executable file. "
-                + "Its base Python was removed; make the environment again")
+            throw .invalidArgument(
+                "\(path) has no interpreter: \(chain.joined(separator: " -> ")) is not an executable file. "
+                    + "Its base Python was removed; make the environment again")
         }
         return chain
     }
@@ -98,10 +103,14 @@ extension PythonPrefix {
             return FileSystem.names(in: packages).filter { $0.hasSuffix(".pth") }.flatMap { name -> [String] in
                 let text = (try? FileSystem.read("\(packages)/\(name)")).map { String(decoding: $0, as: UTF8.self) } ?? ""
                 return text.split(whereSeparator: \.isNewline).map(String.init).filter {
-                    $0.hasPrefix("/") && !FileSystem.isWithin(FileSystem.normalized($0), directory) && !FileSystem.isWithin($0, "/usr")
+                    $0.hasPrefix("/") && !lies(FileSystem.normalized($0), inOneOf: [directory, "/usr"])
                 }.map { "\(name) refers to \($0), which pods do not see: install that package without -e" }
             }
         }
+    }
+
+    private static func lies(_ path: String, inOneOf directories: [String]) -> Bool {
+        directories.contains { FileSystem.isWithin(path, $0) }
     }
 
     /// A directory that holds somebody's home, or the system's own, is never bound.
@@ -111,11 +120,14 @@ extension PythonPrefix {
         }
         var kept = ["/root", "/home", "/etc", "/var", "/run", "/usr", "/opt", "/srv", "/mnt", "/media", "/tmp"]
         if let home = environmentVariable("HOME"), home != "/" { kept.append(FileSystem.normalized(home)) }
-        if let entry = getpwuid(getuid()), let home = entry.pointee.pw_dir { kept.append(FileSystem.normalized(String(cString: home))) }
+        if let entry = getpwuid(getuid()), let home = entry.pointee.pw_dir {
+            kept.append(FileSystem.normalized(String(cString: home)))
+        }
         let parts = real.split(separator: "/")
         if kept.contains(where: { $0 != "/" && FileSystem.isWithin($0, real) }) || (parts.count <= 2 && parts.first == "home") {
-            throw .invalidArgument("pods would see all of \(real): a Python environment must lie in a directory of its own, such as "
-                + "\(real == "/" ? "" : real)/venv")
+            throw .invalidArgument(
+                "pods would see all of \(real): give a directory that holds nothing else, such as "
+                    + "\(real == "/" ? "" : real)/venv")
         }
     }
 }
@@ -148,9 +160,10 @@ struct MountCollector {
         try addInstallation(ofBinaries: FileSystem.directory(of: path))
         guard let real = FileSystem.realPath(path) else { return }
         try addInstallation(ofBinaries: FileSystem.directory(of: real))
-        guard !FileSystem.isWithin(path, "/usr"), !mounts.contains(where: { FileSystem.isWithin(path, $0.target) }) else { return }
-        // /bin/python3 on a merged /usr comes with it.
-        guard let directory = FileSystem.realPath(FileSystem.directory(of: path)), !FileSystem.isWithin(directory, "/usr") else { return }
+        guard !mounts.contains(where: { FileSystem.isWithin(path, $0.target) }) else { return }
+        // /bin/python3 on a merged /usr comes with it, as all of /usr does.
+        let directory = FileSystem.realPath(FileSystem.directory(of: path))
+        guard let directory, !FileSystem.isWithin(directory, "/usr") else { return }
         mounts.append(EnvironmentMount(kind: .bind, source: real, target: path))
     }
 

@@ -14,7 +14,8 @@ public struct ResolvedEnvironment: Sendable, Equatable {
     /// Mounts inside the root, to be made in this order after the overlay and before volumes. The target may not exist in the
     /// lower directories: make the missing directories (or an empty file, when the source is a file) in the overlay first.
     public var mounts: [EnvironmentMount]
-    /// The image's own environment, unique names, in the order of the definition; PATH is always among them. The container's own env goes over it.
+    /// The image's own environment: unique names in the definition's order, PATH always among them. The container's own env goes
+    /// over it.
     public var environmentVariables: [EnvironmentVariable]
     /// The image's ENTRYPOINT and CMD in docker's sense. Use ``arguments(command:args:)`` to combine them with a container's.
     public var entrypoint: [String]
@@ -25,7 +26,7 @@ public struct ResolvedEnvironment: Sendable, Equatable {
     public var user: String
     /// Version of the environment's `python3`, such as `3.11.2`; nil where it has none of its own or it is not known.
     public var pythonVersion: String?
-    /// One sentence each, for one Warning event of the pod (reason `ImageDiffers`): where this environment is not what the name says.
+    /// Where this environment is not what the name says, a sentence each: one Warning event of the pod, reason `ImageDiffers`.
     public var warnings: [String]
 
     /// The process to start, as Kubernetes combines an image's ENTRYPOINT and CMD with a container's `command` and `args`:
@@ -42,7 +43,7 @@ public struct EnvironmentMount: Sendable, Hashable {
         /// A read-only, nosuid, nodev, non-recursive bind mount. The source may be a directory or a single file.
         case bind
         /// An overlay of its own over the source with the pod's private writable layer, so that the pod may write there. The
-        /// source itself is never changed. (The root overlay cannot do it: an overlay does not look through mounts in its lower layers.)
+        /// source itself is never changed. (The root overlay cannot do it: it does not look through mounts in its lower layers.)
         case overlay
     }
     public var kind: Kind

@@ -9,35 +9,39 @@ import Synchronization
 /// So it is a mount: a read-only bind (0.03 ms), or where a definition says `writableSystem` an overlay (0.10 ms).
 final class SystemRoot: Sendable {
     private let directory: String
-    private let built = Mutex<(key: String, path: String)?>(nil)
+    private let built = Mutex<(path: String, checked: Int)?>(nil)
 
     /// - Parameter directory: where skeletons are kept; made when needed.
     init(directory: String) { self.directory = directory }
 
     /// Path of the skeleton for the system as it is now. Built again after `ldconfig`, new certificates and the like; a pod
     /// that runs keeps the one that it was started with.
+    ///
+    /// The host is looked at once a second at most: pods come by the hundred, and system updates do not.
     func skeleton() throws(ImageError) -> String {
-        let key = Self.key()
-        let known = built.withLock { $0?.key == key ? $0?.path : nil }
-        if let known, FileSystem.isDirectory(known) { return known }
-        let path = "\(directory)/system-\(key)"
+        var clock = timespec()
+        clock_gettime(CLOCK_MONOTONIC_COARSE, &clock)
+        let now = Int(clock.tv_sec)
+        if let known = built.withLock({ $0 }), known.checked == now, FileSystem.isDirectory(known.path) { return known.path }
+        let path = "\(directory)/system-\(Self.key())"
         if !FileSystem.isDirectory(path) { try build(path) }
-        built.withLock { $0 = (key, path) }
+        built.withLock { $0 = (path, now) }
         return path
     }
 
     func mounts(writable: Bool) -> [EnvironmentMount] {
         let whole = [EnvironmentMount(kind: writable ? .overlay : .bind, source: "/usr", target: "/usr")]
         // Only on systems that have not merged /bin into /usr.
-        return whole + Self.topLevel.filter { Self.isOwnDirectory("/\($0)") }.map {
-            EnvironmentMount(kind: .bind, source: "/\($0)", target: "/\($0)")
-        }
+        return whole
+            + Self.topLevel.filter { Self.isOwnDirectory("/\($0)") }.map {
+                EnvironmentMount(kind: .bind, source: "/\($0)", target: "/\($0)")
+            }
     }
 
     /// Of `/usr/bin/python3`, as far as its name tells: `3.11`.
     static let pythonVersion: String? = {
-        guard let name = FileSystem.realPath("/usr/bin/python3").map(FileSystem.lastComponent), name.hasPrefix("python") else { return nil }
-        return String(name.dropFirst(6))
+        let name = FileSystem.realPath("/usr/bin/python3").map(FileSystem.lastComponent)
+        return name.flatMap { $0.hasPrefix("python") ? String($0.dropFirst(6)) : nil }
     }()
 }
 
@@ -66,7 +70,9 @@ extension SystemRoot {
 
     /// Files that no pod gets from the host. hosts, hostname and resolv.conf are there to be mounted over.
     private static let written: [(path: String, text: String)] = [
-        ("etc/passwd", """
+        (
+            "etc/passwd",
+            """
             root:x:0:0:root:/root:/bin/bash
             daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin
             bin:x:2:2:bin:/bin:/usr/sbin/nologin
@@ -75,8 +81,11 @@ extension SystemRoot {
             jovyan:x:1000:100:jovyan:/home/jovyan:/bin/bash
             nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin
 
-            """),
-        ("etc/group", """
+            """
+        ),
+        (
+            "etc/group",
+            """
             root:x:0:
             daemon:x:1:
             bin:x:2:
@@ -86,8 +95,11 @@ extension SystemRoot {
             users:x:100:jovyan
             nogroup:x:65534:
 
-            """),
-        ("etc/nsswitch.conf", """
+            """
+        ),
+        (
+            "etc/nsswitch.conf",
+            """
             passwd: files
             group: files
             hosts: files dns
@@ -97,7 +109,8 @@ extension SystemRoot {
             ethers: files
             rpc: files
 
-            """),
+            """
+        ),
         ("etc/hosts", "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"),
         ("etc/hostname", ""),
         ("etc/resolv.conf", ""),
@@ -171,7 +184,10 @@ extension SystemRoot {
         case S_IFDIR:
             guard status.st_mode & 0o005 == 0o005 else { return }
             try FileSystem.makeDirectories(target)
-            for name in FileSystem.names(in: source) { try copy("\(source)/\(name)", to: "\(target)/\(name)", depth: depth + 1) }
+            // /etc/alternatives is mostly links to manual pages.
+            for name in FileSystem.names(in: source) where !name.hasSuffix(".gz") {
+                try copy("\(source)/\(name)", to: "\(target)/\(name)", depth: depth + 1)
+            }
         case S_IFREG:
             guard status.st_mode & 0o004 != 0, status.st_size <= 16 << 20 else { return }
             let bytes = try FileSystem.read(source, limit: 16 << 20)

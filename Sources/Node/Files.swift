@@ -121,3 +121,8 @@ enum Files {
         return inner.st_dev != outer.st_dev
     }
 }
+
+extension Files {
+    /// Best effort, as `share`.
+    static func setGroup(_ path: String, _ group: UInt32) { _ = chown(path, uid_t.max, gid_t(group)) }
+}

@@ -30,7 +30,7 @@ public struct NodeSettings: Sendable {
         self.name = name
         self.stateDirectory = stateDirectory
         cpuOvercommit = 1
-        reservedMillicores = 100
+        reservedMillicores = 0
         reservedMemoryBytes = 256 << 20
         maximumPods = 250
         allowedHostPaths = []

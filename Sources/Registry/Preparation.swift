@@ -37,14 +37,14 @@ extension Registry {
         kind.schema.prune(&object)
         if kind.isCustom { kind.schema.dropNullsOfCustomResource(&object) } else { kind.schema.dropNulls(&object) }
         kind.schema.applyDefaults(&object, functions: DefaultFunctions.all)
-        try rules(for: kind)?.applyDefaults(&object, old, context(namespace: namespace))
+        for rules in rules(for: kind) { try rules.applyDefaults(&object, old, context(namespace: namespace)) }
     }
 
     /// Finds everything that is wrong with an object in its stored form.
     func validate(_ object: JSON, old: JSON?, _ kind: Kind, namespace: String) throws(APIStatus) {
         var causes = ObjectMeta.validate(object["metadata"], kind)
         causes += kind.schema.validate(object)
-        if causes.isEmpty, let rules = rules(for: kind) { causes += rules.validate(object, old, context(namespace: namespace)) }
+        if causes.isEmpty { for rules in rules(for: kind) { causes += rules.validate(object, old, context(namespace: namespace)) } }
         if causes.isEmpty { return }
         throw .invalid(kind: kind.kind, group: kind.group, name: object["metadata"]["name"].stringValue ?? "", causes: causes)
     }

@@ -1,4 +1,4 @@
-public import Catalogue
+import Catalogue
 public import KubeModel
 
 extension Registry {
@@ -15,9 +15,16 @@ extension Registry {
         if !prefix.isEmpty { new["metadata"]["name"] = .string(GenerateName.name(base: prefix)) }
         try normalize(&new, old: nil, kind, namespace: namespace)
         try validate(new, old: nil, kind, namespace: namespace)
-        warnings += rules(for: kind)?.warnings(new) ?? []
+        warnings += rules(for: kind).flatMap { $0.warnings(new) }
         let intent = options.origin == .user ? Intent.of(created: object) : nil
-        recordManager(&new, old: nil, kind, subresource: nil, options)
+        if options.isApply {
+            new["metadata"]["managedFields"] = try ServerSideApply.apply(
+                live: nil, applied: Intent.stripped(object), schema: kind.schema, manager: options.manager, apiVersion: kind.apiVersion,
+                force: false, time: now
+            ).managedFields
+        } else {
+            recordManager(&new, old: nil, kind, subresource: nil, options)
+        }
         let stored = try await insert(new, kind, namespace: namespace, intent: intent, prefix: prefix, isDryRun: options.isDryRun)
         afterWrite(kind)
         return WriteResult(object: stored, warnings: warnings)
@@ -70,11 +77,18 @@ extension Registry {
         if kind.resource == .customResourceDefinitions { refreshCustomKinds() }
     }
 
+    /// Notes in managedFields who set what. The lab's own controllers are left out: nobody applies over them.
     func recordManager(_ object: inout JSON, old: JSON?, _ kind: Kind, subresource: String?, _ options: WriteOptions) {
         guard options.origin == .user else { return }
-        ManagedFields.recordUpdate(
-            old: old, new: &object, schema: kind.schema, manager: options.manager, apiVersion: kind.apiVersion, time: now,
-            subresource: subresource)
+        object["metadata"]["managedFields"] = ManagedFields.recordUpdate(
+            old: old, new: object, schema: kind.schema, manager: options.manager, apiVersion: kind.apiVersion, time: now,
+            subresource: subresource ?? "", ignoring: Self.ignoredFields(kind, subresource))
+    }
+
+    /// The main resource cannot set the status, nor the status anything else.
+    static func ignoredFields(_ kind: Kind, _ subresource: String?) -> FieldSet {
+        guard kind.hasStatus else { return FieldSet() }
+        return subresource == "status" ? FieldSet(paths: [["spec"]]) : FieldSet(paths: [["status"]])
     }
 }
 

@@ -1,5 +1,5 @@
 public import Catalogue
-public import KubeModel
+import KubeModel
 
 /// What a delete request asks for (`metav1.DeleteOptions`).
 public struct DeleteOptions: Sendable {
@@ -34,7 +34,7 @@ extension Registry {
     /// - Throws: 404, 409 for a failed precondition, or `CatalogueError`.
     public func delete(_ kind: Kind, namespace: String, name: String, _ options: DeleteOptions) async throws -> DeleteOutcome {
         let key = ObjectKey(kind.resource, namespace: namespace, name: name)
-        let isGraceful = rules(for: kind)?.deletesGracefully ?? false
+        let isGraceful = rules(for: kind).contains { $0.deletesGracefully }
         let now = now
         let outcome = try await catalogue.write { transaction -> DeleteOutcome in
             guard let object = transaction.get(key) else { throw APIStatus.notFound(kind.plural, group: kind.group, name: name) }

@@ -1,4 +1,4 @@
-public import Catalogue
+import Catalogue
 public import KubeModel
 
 /// The kinds of patch that the API takes, by their content types.
@@ -82,9 +82,11 @@ extension Registry {
             return try await createByApply(kind, key, applied, options, warnings)
         }
         let result = try await replace(kind, key, subresource: subresource, options) { old in
-            let merged = try ServerSideApply.apply(
+            let outcome = try ServerSideApply.apply(
                 live: old.value, applied: applied, schema: kind.schema, manager: options.manager, apiVersion: kind.apiVersion, force: force,
-                time: now, subresource: subresource)
+                time: now, subresource: subresource ?? "", ignoring: Self.ignoredFields(kind, subresource))
+            if !outcome.conflicts.isEmpty { throw APIStatus.applyConflict(outcome.conflicts) }
+            let merged = outcome.object
             let meant = Intent.stripped(MergePatch.apply(Intent.stripped(applied), to: Intent.of(changed: merged, old: old.intent, stored: old.value)))
             return Replacement(object: merged, intent: meant, hasManagedFields: true)
         }

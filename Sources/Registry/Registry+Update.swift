@@ -1,4 +1,4 @@
-public import Catalogue
+import Catalogue
 public import KubeModel
 
 extension Registry {
@@ -49,7 +49,7 @@ extension Registry {
             guard let old = catalogue.get(key) else { throw APIStatus.notFound(kind.plural, group: kind.group, name: key.name) }
             var replacement = try compute(old)
             try settle(&replacement, over: old, kind, subresource: subresource, options)
-            let warnings = rules(for: kind)?.warnings(replacement.object) ?? []
+            let warnings = rules(for: kind).flatMap { $0.warnings(replacement.object) }
             if isSame(replacement.object, old.value), replacement.intent == nil || replacement.intent == old.intent {
                 return WriteResult(object: old, warnings: warnings)
             }

@@ -12,7 +12,7 @@ public final class Registry: Sendable {
     let logger: Logger
     let events: EventRecorder
     private let table: Mutex<KindTable>
-    private let rules: [GroupResource: KindRules]
+    private let rules: [GroupResource: [KindRules]]
     private let clock: TimeSource
 
     /// - Parameters:
@@ -24,7 +24,7 @@ public final class Registry: Sendable {
         self.catalogue = catalogue
         self.logger = logger
         self.clock = clock
-        self.rules = CoreRules.all.merging(rules) { $1 }
+        self.rules = CoreRules.all.mapValues { [$0] }.merging(rules.mapValues { [$0] }) { $0 + $1 }
         let (kinds, library) = try KindTable.embedded()
         self.library = library
         table = Mutex(KindTable(builtIn: kinds))
@@ -70,7 +70,8 @@ public final class Registry: Sendable {
         table.withLock { $0.setCustom(custom) }
     }
 
-    func rules(for kind: Kind) -> KindRules? { rules[kind.resource] }
+    /// The Registry's own rules of a kind, then those of the parts above.
+    func rules(for kind: Kind) -> [KindRules] { rules[kind.resource] ?? [] }
 
     func context(namespace: String) -> KindRules.Context { KindRules.Context(catalogue: catalogue, namespace: namespace, now: now) }
 

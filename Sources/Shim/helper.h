@@ -21,8 +21,8 @@ enum {
     EXIT_DAEMON = 5,
 };
 
-enum { CLIENTS_MAX = 64, PORTS_MAX = 512, LOST_MAX = 64, ADOPT_MAX = 256, WORDS_MAX = 256, DEVICES_MAX = 32 };
-#define NAME_SIZE 256
+enum { CLIENTS_MAX = 64, PORTS_MAX = 256, LOST_MAX = 64, ADOPT_MAX = 256, WORDS_MAX = 256, DEVICES_MAX = 32 };
+#define NAME_SIZE 128
 #define MESSAGE_SIZE 1024
 
 enum idmap { IDMAP_IDENTITY, IDMAP_RANGES, IDMAP_SINGLE };
@@ -65,7 +65,6 @@ struct uplink {
     enum uplink_state state;
     pid_t job;  // child that does the work; its errors go to uplink.log
     struct process process;
-    char device[16];        // veth's end in the host's namespace
     char changed[1024];     // host devices whose forwarding was switched on, separated by blanks
     char nameserver[64];    // inside address that reaches the host's resolver; empty: use the host's own list
     struct waiter waiters[CLIENTS_MAX];
@@ -143,8 +142,7 @@ void uplink_up(struct helper *h, struct waiter waiter);
 void uplink_down(struct helper *h, struct waiter waiter);
 void uplink_job_ended(struct helper *h, int status);
 void uplink_process_ended(struct helper *h);
-void uplink_recover(struct helper *h, const char *kind, pid_t pid, unsigned long long started, const char *device,
-                    const char *changed);
+void uplink_recover(struct helper *h, const char *kind, pid_t pid, unsigned long long started, const char *changed);
 const char *uplink_kind_name(enum uplink_kind kind);
 // helper_veth.c: bodies of the root uplink's jobs, run in a child; exit code.
 int uplink_veth_up(struct helper *h);

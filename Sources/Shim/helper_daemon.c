@@ -24,8 +24,8 @@ struct failure {
 
 // labd's own log; one older file is kept.
 static int open_log(struct helper *h) {
-    char path[PATH_MAX], old[PATH_MAX];
-    if (snprintf(path, sizeof path, "%s/log/labd.log", h->state) >= (int)sizeof path - 2) return -1;
+    char path[PATH_MAX], old[PATH_MAX + 2];
+    if (snprintf(path, sizeof path, "%s/log/labd.log", h->state) >= (int)sizeof path) return -1;
     snprintf(old, sizeof old, "%s.1", path);
     struct stat info;
     if (stat(path, &info) == 0 && info.st_size > LOG_MAX) rename(path, old);
@@ -52,6 +52,7 @@ static void become_daemon(struct helper *h, char *const argv[], int report) {
     if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0) fail(report, "becoming root of the namespace");
     if (chdir("/") < 0) fail(report, "changing to /");
     if (null >= 0) dup2(null, STDIN_FILENO);
+    if (log < 0 && !h->foreground) log = null;
     if (log >= 0) {
         dup2(log, STDOUT_FILENO);
         dup2(log, STDERR_FILENO);

@@ -40,7 +40,7 @@ static void set_down(struct helper *h) {
     process_release(&h->uplink.process);
     h->uplink.state = UPLINK_DOWN;
     h->uplink.kind = UPLINK_NONE;
-    h->uplink.device[0] = h->uplink.changed[0] = h->uplink.nameserver[0] = 0;
+    h->uplink.changed[0] = h->uplink.nameserver[0] = 0;
 }
 
 static int write_pid(pid_t pid) {
@@ -229,15 +229,13 @@ void uplink_process_ended(struct helper *h) {
     record_write(h);
 }
 
-void uplink_recover(struct helper *h, const char *kind, pid_t pid, unsigned long long start, const char *device,
-                    const char *changed) {
+void uplink_recover(struct helper *h, const char *kind, pid_t pid, unsigned long long start, const char *changed) {
     enum uplink_kind found = UPLINK_NONE;
     for (int k = UPLINK_VETH; k <= UPLINK_SLIRP; k++) {
         if (strcmp(kind, uplink_kind_name((enum uplink_kind)k)) == 0) found = (enum uplink_kind)k;
     }
     if (found == UPLINK_NONE) return;
     h->uplink.kind = found;
-    snprintf(h->uplink.device, sizeof h->uplink.device, "%s", device);
     snprintf(h->uplink.changed, sizeof h->uplink.changed, "%s", changed);
     bool alive = found == UPLINK_VETH ? h->adopted : process_hold(&h->uplink.process, pid, start);
     if (alive && h->adopted) {

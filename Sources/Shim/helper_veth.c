@@ -88,23 +88,16 @@ static int install_rules(const char *device, const char *table, uint32_t network
     char *nft[] = {"nft", "-f", "-", NULL};
     int status = process_run(nft, rules);
     if (status != 127) return status;
-    char *iptables[] = {"iptables", "-w", "-t", "nat", "-A", "POSTROUTING", "-s", source, "!", "-o", (char *)device,
-                        "-m", "comment", "--comment", (char *)table, "-j", "MASQUERADE", NULL};
-    status = process_run(iptables, NULL);
-    if (status == 127) fprintf(stderr, "neither nft nor iptables is installed; install one: apt-get install nftables");
+    fprintf(stderr, "nft is not installed; an administrator runs: apt-get install nftables");
     return status;
 }
 
-static void remove_rules(const char *device, const char *table) {
-    char removal[128], save[1 << 12];
+static void remove_rules(const char *table) {
+    char removal[128];
+    // Declaring the table first makes its removal no error when it does not exist.
     snprintf(removal, sizeof removal, "table ip %s {}\ndelete table ip %s\n", table, table);
     char *nft[] = {"nft", "-f", "-", NULL};
-    if (process_run(nft, removal) != 127) return;
-    snprintf(save, sizeof save,
-             "iptables -w -t nat -S POSTROUTING | sed -n '/--comment \"*%s\"* /s/^-A/iptables -w -t nat -D/p' | sh", table);
-    char *shell[] = {"sh", "-c", save, NULL};
-    process_run(shell, NULL);
-    (void)device;
+    process_run(nft, removal);
 }
 
 static int configure(int host, int inside, const char *device, uint32_t network) {
@@ -140,7 +133,7 @@ int uplink_veth_up(struct helper *h) {
         return EXIT_FAILED;
     }
     kd_nl_link_delete(host, device);
-    remove_rules(device, table);
+    remove_rules(table);
     uint32_t network = choose_link(lab_hash(h));
     int rc = kd_nl_veth(host, device, INSIDE, h->ns.network, host_mtu());
     if (rc < 0) {
@@ -156,7 +149,7 @@ int uplink_veth_up(struct helper *h) {
     if (code == EXIT_OK) {
         forward_through_routes(device);
     } else {
-        remove_rules(device, table);
+        remove_rules(table);
         kd_nl_link_delete(host, device);
     }
     return code;
@@ -171,7 +164,7 @@ static bool other_lab_has_uplink(void) {
 int uplink_veth_down(struct helper *h) {
     char device[16], table[32], changed[sizeof h->uplink.changed];
     names(h, device, table);
-    remove_rules(device, table);
+    remove_rules(table);
     int host = kd_nl_open();
     int rc = host < 0 ? host : kd_nl_link_delete(host, device);
     if (host >= 0) close(host);

@@ -111,6 +111,8 @@ struct init_context {
     bool in_unified_group;
 };
 void init_main(const struct init_context *context) __attribute__((noreturn));
+/// False when the supervisor is gone.
+bool init_await(int socket, char wanted);
 /// Namespaces and identity of the calling init (run_identity.c).
 int enter_namespaces(const struct spec *spec);
 int enter_user(const struct init_context *context, const struct spec *spec);

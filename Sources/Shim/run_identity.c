@@ -44,8 +44,7 @@ int enter_namespaces(const struct spec *spec) {
     if (spec->ipc_path && join(spec->ipc_path, CLONE_NEWIPC, "ipc") < 0) return -1;
     if (spec->uts_path && join(spec->uts_path, CLONE_NEWUTS, "uts") < 0) return -1;
     if (!spec->net_path) flags |= CLONE_NEWNET;
-    if (!spec->ipc_path) flags |= CLONE_NEWIPC;
-    if (!spec->uts_path) flags |= CLONE_NEWUTS;
+    // New ones of the other kinds we were born with.
     if (unshare(flags) < 0) return fail("make namespaces", "the kernel refuses; lab doctor says what is missing");
     if (!spec->uts_path && sethostname(spec->hostname, strlen(spec->hostname)) < 0)
         return fail("set the host name", "%s is refused", spec->hostname);
@@ -62,7 +61,7 @@ static int enter_user_namespace(const struct init_context *context, const struct
     if (unshare(CLONE_NEWUSER) < 0) return fail("make the user namespace", "the kernel refuses; lab doctor says why");
     // Only a process outside of it may map more than its own id.
     message_send(context->socket, INIT_NEEDS_MAPS, 0);
-    if (byte_receive(context->socket, NULL) != 'M') return fail_kind(KSB_FAIL_SETUP, 0, "map ids", "the supervisor could not");
+    if (!init_await(context->socket, 'M')) return fail_kind(KSB_FAIL_SETUP, 0, "map ids", "the supervisor could not");
     return 0;
 }
 

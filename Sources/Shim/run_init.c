@@ -23,9 +23,8 @@ struct program {
     const struct spec *spec;
     int output[2];
     int input;
-    // Written by the child before exec fails; the two share their memory until then.
+    // Written by the child when every exec has failed; the two share their memory until then.
     int error;
-    const char *tried;
     char path[4200];
 };
 
@@ -37,30 +36,27 @@ static const char *variable(const struct spec *spec, const char *name) {
     return NULL;
 }
 
-static void try_exec(struct program *program, const char *path) {
+// Returns the error to report: a file that may not be run is better news than the next directory's lack of one.
+static int try_exec(const struct program *program, const char *path, int earlier) {
     const struct spec *spec = program->spec;
     execve(path, (char *const *)spec->arguments.items, (char *const *)spec->environment.items);
-    // A file that may not be run is better news than the next directory's lack of one.
-    if (program->error == 0 || program->error == ENOENT || (program->error == ENOTDIR && errno != ENOENT)) program->error = errno;
+    return earlier == EACCES && (errno == ENOENT || errno == ENOTDIR) ? EACCES : errno;
 }
 
-static void search_exec(struct program *program) {
+static int search_exec(struct program *program) {
     const char *name = program->spec->arguments.items[0];
-    if (strchr(name, '/') || !name[0]) {
-        try_exec(program, name);
-        return;
-    }
+    if (strchr(name, '/') || !name[0]) return try_exec(program, name, 0);
     const char *at = variable(program->spec, "PATH");
     if (!at) at = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    int error = ENOENT;
     for (;;) {
         size_t length = strcspn(at, ":");
         if (length > 0 && length + strlen(name) + 2 <= sizeof program->path) {
             snprintf(program->path, sizeof program->path, "%.*s/%s", (int)length, at, name);
-            program->tried = program->path;
-            try_exec(program, program->path);
-            if (program->error != ENOENT && program->error != ENOTDIR && program->error != EACCES) return;
+            error = try_exec(program, program->path, error);
+            if (error != ENOENT && error != ENOTDIR && error != EACCES) return error;
         }
-        if (!at[length]) return;
+        if (!at[length]) return error;
         at += length + 1;
     }
 }
@@ -77,7 +73,7 @@ static int run_program(void *context) {
         _exit(127);
     }
     sigprocmask(SIG_SETMASK, &none, NULL);
-    search_exec(program);
+    program->error = search_exec(program);
     _exit(127);
 }
 
@@ -117,6 +113,18 @@ static pid_t start_program(const struct init_context *context, const struct spec
     errno = error;
     if (pid < 0) return fail("start the program", "no process can be made; is the limit of processes too low?");
     return program.error ? explain_exec(&program) : pid;
+}
+
+// Waits for one of the supervisor's bytes: 'M', the id maps are written; 'G', the state record is written and the daemon still
+// wants the container. They come in either order.
+bool init_await(int socket, char wanted) {
+    static bool seen[128];
+    while (!seen[(unsigned char)wanted]) {
+        int byte = byte_receive(socket, NULL);
+        if (byte < 0 || byte > 127) return false;
+        seen[byte] = true;
+    }
+    return true;
 }
 
 static int prepare(const struct init_context *context, struct spec *spec) {
@@ -166,8 +174,7 @@ void init_main(const struct init_context *context) {
     int input = prepare(context, &spec);
     pid_t program = -1;
     if (input >= 0) {
-        // 'G': the state record is written and the daemon still wants the container.
-        if (byte_receive(context->socket, NULL) != 'G') _exit(0);
+        if (!init_await(context->socket, 'G')) _exit(0);
         program = start_program(context, &spec, input);
     }
     message_send(context->socket, program > 0 ? INIT_STARTED : INIT_FAILED, 0);

@@ -18,7 +18,8 @@ static int note(uint32_t kind, int error, const char *step, const char *format, 
     snprintf(failure.step, sizeof failure.step, "%s", step);
     char text[512];
     vsnprintf(text, sizeof text, format, arguments);
-    if (error)
+    // Kinds of their own explain themselves.
+    if (error && kind == KSB_FAIL_SETUP)
         snprintf(failure.message, sizeof failure.message, "%s: %s (%s)", failure.step, text, strerror(error));
     else
         snprintf(failure.message, sizeof failure.message, "%s: %s", failure.step, text);

@@ -67,18 +67,21 @@ import Testing
         #expect(prefix.version == "3.12.11")
         let mounts = Dictionary(uniqueKeysWithValues: prefix.mounts.map { ($0.target, $0.source) })
         let installation = "\(scratch.path)/uv/cpython-3.12.11"
-        #expect(mounts == [
-            "\(scratch.path)/venv": "\(scratch.path)/venv", installation: installation,
-            "\(scratch.path)/uv/cpython-3.12": installation,
-            "\(scratch.path)/local/bin/python3.12": "\(installation)/bin/python3.12",
-        ])
+        #expect(
+            mounts == [
+                "\(scratch.path)/venv": "\(scratch.path)/venv", installation: installation,
+                "\(scratch.path)/uv/cpython-3.12": installation,
+                "\(scratch.path)/local/bin/python3.12": "\(installation)/bin/python3.12",
+            ])
     }
 
     @Test func aVirtualEnvironmentWithoutInterpreterIsRefused() throws {
         let scratch = try Scratch()
         try scratch.link("venv/bin/python3", to: "/nowhere/python3")
         try scratch.write("venv/pyvenv.cfg", "home = /nowhere\n")
-        #expect { try scratch.store.add("x", from: .venv("\(scratch.path)/venv")) } throws: { "\($0)".contains("/nowhere/python3") }
+        #expect {
+            try scratch.store.add("x", from: .venv("\(scratch.path)/venv"))
+        } throws: { "\($0)".contains("/nowhere/python3") }
         #expect(throws: ImageError.self) { try scratch.store.add("x", from: .venv("\(scratch.path)/share")) }
     }
 
@@ -109,9 +112,11 @@ import Testing
 
     @Test func requirementsAreBuiltByTheScriptAndKept() throws {
         let scratch = try Scratch()
-        try scratch.write("share/setup/environments.py", """
+        try scratch.write(
+            "share/setup/environments.py",
+            """
             import json, pathlib, sys
-            a = sys.argv; name = a[a.index("--name") + 1]; cache = a[a.index("--cache") + 1]; file = a[a.index("--requirements") + 1]
+            name, cache, file = (sys.argv[sys.argv.index(x) + 1] for x in ("--name", "--cache", "--requirements"))
             key = 0xCBF29CE484222325
             for byte in f"kindling python environment 1 {name}\\n".encode() + open(file, "rb").read():
                 key = ((key ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
@@ -139,7 +144,9 @@ import Testing
             guard case .setupFailed(_, let status)? = error as? ImageError else { return false }
             return status == 7
         }
-        #expect { try store.add("x", from: .python(requirements: "\(scratch.path)/nested.txt")) } throws: { "\($0)".contains("line 1") }
+        #expect {
+            try store.add("x", from: .python(requirements: "\(scratch.path)/nested.txt"))
+        } throws: { "\($0)".contains("line 1") }
         #expect(store.list().isEmpty)
     }
 

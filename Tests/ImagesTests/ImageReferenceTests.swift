@@ -8,18 +8,24 @@ import Testing
         ("python:3.7", "docker.io/library/python:3.7", "python:3.7"),
         ("docker.io/python:3.7", "docker.io/library/python:3.7", "python:3.7"),
         ("index.docker.io/library/python:3.7", "docker.io/library/python:3.7", "python:3.7"),
-        ("docker.io/kubeflowkatib/mxnet-mnist:v1beta1-45c5727", "docker.io/kubeflowkatib/mxnet-mnist:v1beta1-45c5727",
-            "kubeflowkatib/mxnet-mnist:v1beta1-45c5727"),
+        (
+            "docker.io/kubeflowkatib/mxnet-mnist:v1beta1-45c5727", "docker.io/kubeflowkatib/mxnet-mnist:v1beta1-45c5727",
+            "kubeflowkatib/mxnet-mnist:v1beta1-45c5727"
+        ),
         ("ghcr.io/kubeflow/katib/x", "ghcr.io/kubeflow/katib/x:latest", "ghcr.io/kubeflow/katib/x:latest"),
         ("localhost/x", "localhost/x:latest", "localhost/x:latest"),
         ("localhost:5000/x:y", "localhost:5000/x:y", "localhost:5000/x:y"),
         ("Upper/x", "Upper/x:latest", "Upper/x:latest"),
         ("[::1]:5000/x", "[::1]:5000/x:latest", "[::1]:5000/x:latest"),
         ("a__b/c-d/e.f:T_1", "docker.io/a__b/c-d/e.f:T_1", "a__b/c-d/e.f:T_1"),
-        ("x@sha256:0123456789abcdef0123456789abcdef", "docker.io/library/x@sha256:0123456789abcdef0123456789abcdef",
-            "x@sha256:0123456789abcdef0123456789abcdef"),
-        ("x:1@sha256:0123456789abcdef0123456789abcdef", "docker.io/library/x:1@sha256:0123456789abcdef0123456789abcdef",
-            "x:1@sha256:0123456789abcdef0123456789abcdef"),
+        (
+            "x@sha256:0123456789abcdef0123456789abcdef", "docker.io/library/x@sha256:0123456789abcdef0123456789abcdef",
+            "x@sha256:0123456789abcdef0123456789abcdef"
+        ),
+        (
+            "x:1@sha256:0123456789abcdef0123456789abcdef", "docker.io/library/x:1@sha256:0123456789abcdef0123456789abcdef",
+            "x:1@sha256:0123456789abcdef0123456789abcdef"
+        ),
     ])
     func normalizesAsDocker(text: String, full: String, familiar: String) throws {
         let reference = try ImageReference(text)
@@ -37,7 +43,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("python:*", "python:3.7", true), ("python:*", "docker.io/library/python", true), ("python:*", "ghcr.io/x/python:3", false),
+        ("python:*", "python:3.7", true), ("python:*", "docker.io/library/python", true),
+        ("python:*", "ghcr.io/x/python:3", false),
         ("python:*", "python@sha256:0123456789abcdef0123456789abcdef", true), ("python:3.*", "python:3.7", true),
         ("python:3.*", "python:2.7", false), ("python", "python:latest", true), ("python", "python:3", false),
         ("jupyter/*", "jupyter/scipy-notebook:x", true), ("jupyter/*", "docker.io/jupyter/a/b", true),

@@ -35,7 +35,8 @@ final class Scratch {
     }
 
     var store: ImageStore {
-        ImageStore(state: "\(path)/state", share: ShareDirectory(path: "\(path)/share"), cache: CacheDirectory(path: "\(path)/cache"))
+        ImageStore(
+            state: "\(path)/state", share: ShareDirectory(path: "\(path)/share"), cache: CacheDirectory(path: "\(path)/cache"))
     }
 
     /// A store over the files that ship with the program.
@@ -46,11 +47,11 @@ final class Scratch {
     }
 
     /// What the set-up script leaves for a requirements file, without its network.
-    func pretendBuilt(_ store: ImageStore, _ name: String, executable: String = "/usr/bin/python3", prefix: String = "/usr") throws {
+    func pretendBuilt(_ store: ImageStore, _ name: String, executable: String = "/usr/bin/python3") throws {
         let bytes = Array(try Data(contentsOf: URL(fileURLWithPath: "\(store.share.path)/environments/requirements/\(name).txt")))
         let directory = store.cache.pythonEnvironments(name: name, requirements: bytes)[0]
         let record = """
-            {"name": "\(name)", "target": "/opt/python/\(name)", "version": "3.11.2", "executable": "\(executable)", "prefix": "\(prefix)"}
+            {"target": "/opt/python/\(name)", "version": "3.11.2", "executable": "\(executable)", "prefix": "/usr"}
             """
         let relative = String(directory.dropFirst(path.count + 1))
         try write("\(relative)/root/opt/python/\(name)/pyvenv.cfg", "home = /usr/bin\n")

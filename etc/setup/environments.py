@@ -33,6 +33,7 @@ import zipfile
 OLDEST_PYTHON = (3, 11)  # what the pinned wheels are published for
 SHIPPED = pathlib.Path(__file__).resolve().parent.parent / "environments" / "requirements"
 FIRST = ["trainer", "python"]  # the demo waits for these, so they come before the large ones
+DISPLACING = {"PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER"}  # would install somewhere else
 MEMBER_LINE = re.compile(r"^#\s*from\s+(\S+==\S+):\s*(\S+)\s*->\s*(\S+)\s*$")
 
 
@@ -190,7 +191,7 @@ class Environment:
 
     def run(self, command, total=0):
         """Runs pip or venv; shows what is fetched, and all of the output when it fails."""
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON") and k != "PIP_TARGET"}
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON") and k not in DISPLACING}
         environment |= {"PYTHONUNBUFFERED": "1", "PIP_PROGRESS_BAR": "off", "PIP_REQUIRE_VIRTUALENV": "false"}
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
         output, seen, shown = [], 0, 0.0
@@ -207,7 +208,8 @@ class Environment:
             hint = ""
             if total:
                 hint = ("\n  No package index may be reachable. Name a mirror with PIP_INDEX_URL (or pip config), or bring the"
-                        f"\n  wheels as files into a directory and set PIP_FIND_LINKS=DIR PIP_NO_INDEX=1. Needed: {self.requirements}")
+                        "\n  wheels as files into a directory and set PIP_FIND_LINKS=DIR PIP_NO_INDEX=1."
+                        f"\n  Needed: {self.requirements}")
             raise SetupError(f"{self.name}: `{' '.join(command)}` failed with status {process.returncode}.{hint}")
 
     def unpack(self, package, member, path):

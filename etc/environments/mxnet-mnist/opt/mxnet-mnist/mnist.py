@@ -2,9 +2,9 @@
 """Trains a multilayer perceptron on handwritten digits, with the command line and the log lines of Katib's mxnet-mnist example.
 
 The data are scikit-learn's 1,797 digits of 8 by 8 pixels, a fifth of them held out, and each also moved by a pixel four ways.
-Training is real, with NumPy alone, and takes half a second, so that a whole experiment is a matter of seconds. What differs from the original: --num-layers
-counts the hidden layers (there it is ignored), ftrl begins at the initialiser's weights (there at zero, where an MLP cannot
-learn), and flags for devices, key-value stores and images are accepted and have no effect.
+Training is real, with NumPy alone, and takes half a second, so that a whole experiment is a matter of seconds. What differs
+from the original: --num-layers counts the hidden layers (there it is ignored), ftrl begins at the initialiser's weights (there
+at zero, where an MLP cannot learn), and flags for devices, key-value stores and images are accepted and have no effect.
 """
 
 import os
@@ -299,7 +299,8 @@ def fit(arguments):
 
     for epoch in range(begin, arguments.num_epochs):
         since = time.perf_counter()
-        measured = train_epoch(model, optimizer, train, random.permutation(count), arguments, epoch, learning_rate(arguments, epoch))
+        order, rate = random.permutation(count), learning_rate(arguments, epoch)
+        measured = train_epoch(model, optimizer, train, order, arguments, epoch, rate)
         for name, value in measured.items():
             logging.info("Epoch[%d] Train-%s=%f", epoch, name, value)
         logging.info("Epoch[%d] Time cost=%.3f", epoch, time.perf_counter() - since)

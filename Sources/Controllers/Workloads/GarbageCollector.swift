@@ -1,0 +1,153 @@
+public import Catalogue
+public import ControllerRuntime
+public import KubeModel
+public import Registry
+
+/// Deletes what belongs to objects that are gone, and carries out foreground and orphaning deletion (upstream:
+/// pkg/controller/garbagecollector). One key is one dependent or one owner that is being deleted.
+public struct GarbageCollector: Reconciler {
+    public let name: String
+    public let sources: [EventSource]
+    private let client: Client
+
+    static let foreground = "foregroundDeletion"
+    static let orphan = "orphan"
+
+    /// - Parameter resources: the kinds whose changes are followed; `nil` for all that are served now.
+    public init(client: Client, resources: [GroupResource]? = nil) {
+        self.client = client
+        name = resources.map { "garbage-collector(\($0.map(\.description).joined(separator: ",")))" } ?? "garbage-collector"
+        let followed = resources ?? client.registry.storedResources
+        let catalogue = client.catalogue
+        sources = followed.map { resource in EventSource(resource) { Self.keys(for: $0, in: catalogue) } }
+    }
+
+    /// A changed object is looked at if it has owners or is to be deleted in a special way; one that is gone, or waits in
+    /// the foreground, makes its dependents worth a look, and its owners too.
+    private static func keys(for change: Change, in catalogue: Catalogue) -> [ObjectKey] {
+        let object = change.object
+        let owners = object.metadata["ownerReferences"].elements
+        var keys: [ObjectKey] = []
+        if change.kind == .deleted {
+            keys = catalogue.dependents(of: object.uid).map(\.key)
+            for owner in owners {
+                guard let found = catalogue.object(uid: owner["uid"].stringValue ?? ""), found.isBeingDeleted else { continue }
+                keys.append(found.key)
+            }
+            return keys
+        }
+        if !owners.isEmpty { keys.append(object.key) }
+        guard object.isBeingDeleted else { return keys }
+        let finalizers = object.finalizers
+        if finalizers.contains(foreground) || finalizers.contains(orphan) {
+            if owners.isEmpty { keys.append(object.key) }
+            keys += catalogue.dependents(of: object.uid).map(\.key)
+        }
+        return keys
+    }
+
+    public func reconcile(_ key: ObjectKey) async throws -> ReconcileResult {
+        guard let object = client.get(key) else { return .done }
+        if object.isBeingDeleted {
+            let finalizers = object.finalizers
+            if finalizers.contains(Self.orphan) { return try await release(object) }
+            if finalizers.contains(Self.foreground) { return try await deleteDependents(of: object) }
+            return .done
+        }
+        if object.metadata["ownerReferences"].elements.isEmpty { return .done }
+        try await examine(object)
+        return .done
+    }
+
+    // MARK: Dependents
+
+    private enum OwnerState { case solid, waiting, absent }
+
+    /// Deletes a dependent that has no owner left, or takes the lost owners off one that has others.
+    private func examine(_ object: StoredObject) async throws {
+        var lost: Set<String> = []
+        var hasSolid = false
+        var hasWaiting = false
+        for reference in object.metadata["ownerReferences"].elements {
+            guard let uid = reference["uid"].stringValue else { continue }
+            switch state(of: reference, uid: uid, for: object) {
+            case .solid: hasSolid = true
+            case .waiting:
+                hasWaiting = true
+                lost.insert(uid)
+            case .absent: lost.insert(uid)
+            }
+        }
+        if lost.isEmpty { return }
+        if hasSolid {
+            try await removeOwners(lost, from: object)
+        } else {
+            let isForeground = hasWaiting && client.catalogue.dependents(of: object.uid).isEmpty == false
+            try await client.delete(object.key, uid: object.uid, propagation: isForeground ? .foreground : propagation(of: object))
+        }
+    }
+
+    /// An owner in another namespace is none. One of a kind that this lab does not serve cannot be looked up: it is taken
+    /// for present, as upstream leaves such dependents alone.
+    private func state(of reference: JSON, uid: String, for object: StoredObject) -> OwnerState {
+        if let owner = client.catalogue.object(uid: uid), owner.namespace.isEmpty || owner.namespace == object.namespace {
+            return owner.isBeingDeleted && owner.finalizers.contains(Self.foreground) ? .waiting : .solid
+        }
+        return (try? client.registry.kind(of: reference)) == nil ? .solid : .absent
+    }
+
+    /// The dependent's own wish about its dependents stays in force.
+    private func propagation(of object: StoredObject) -> DeletionPropagation {
+        let finalizers = object.finalizers
+        if finalizers.contains(Self.orphan) { return .orphan }
+        return finalizers.contains(Self.foreground) ? .foreground : .background
+    }
+
+    private func removeOwners(_ uids: Set<String>, from object: StoredObject) async throws {
+        try await client.update(object.key, uid: object.uid) { value in
+            let kept = value["metadata"]["ownerReferences"].elements.filter { !uids.contains($0["uid"].stringValue ?? "") }
+            value["metadata"].assign("ownerReferences", kept.isEmpty ? .null : .array(kept))
+        }
+    }
+
+    // MARK: Owners
+
+    /// Foreground: dependents that block go first; then the owner.
+    private func deleteDependents(of owner: StoredObject) async throws -> ReconcileResult {
+        let dependents = client.catalogue.dependents(of: owner.uid).filter { $0.namespace == owner.namespace || owner.namespace.isEmpty }
+        for dependent in dependents where !dependent.isBeingDeleted { try await examine(dependent) }
+        let isBlocked = client.catalogue.dependents(of: owner.uid).contains { dependent in
+            dependent.metadata["ownerReferences"].elements.contains {
+                $0["uid"].stringValue == owner.uid && $0["blockOwnerDeletion"].boolValue == true
+            }
+        }
+        if !isBlocked { try await removeFinalizer(Self.foreground, from: owner) }
+        return .done
+    }
+
+    /// Orphaning: dependents are let go, then the owner.
+    private func release(_ owner: StoredObject) async throws -> ReconcileResult {
+        for dependent in client.catalogue.dependents(of: owner.uid) { try await removeOwners([owner.uid], from: dependent) }
+        try await removeFinalizer(Self.orphan, from: owner)
+        return .done
+    }
+
+    private func removeFinalizer(_ finalizer: String, from object: StoredObject) async throws {
+        try await client.update(object.key, uid: object.uid) { value in
+            let kept = value["metadata"]["finalizers"].elements.filter { $0.stringValue != finalizer }
+            value["metadata"].assign("finalizers", kept.isEmpty ? .null : .array(kept))
+        }
+    }
+}
+
+extension StoredObject {
+    var finalizers: [String] { metadata["finalizers"].elements.compactMap(\.stringValue) }
+}
+
+extension Registry {
+    /// The stored kinds, each once whatever the number of its versions.
+    var storedResources: [GroupResource] {
+        var seen: Set<GroupResource> = []
+        return kinds.map(\.resource).filter { seen.insert($0).inserted }
+    }
+}

@@ -1,0 +1,94 @@
+import Catalogue
+import KubeModel
+import NIOCore
+import NIOHTTP1
+import Registry
+
+extension ResourceHandler {
+    /// Streams the changes of a kind from a revision on.
+    /// - Parameter name: the one object that is watched, where the path names one.
+    /// - Throws: 410 where the changes after the revision are no longer known.
+    func watch(_ target: Target, _ request: Request, name: String?) throws(APIStatus) -> Response {
+        let form = try Representation.negotiate(request.headers)
+        guard form.encoding == .json else {
+            throw APIStatus(code: 406, reason: "NotAcceptable", message: "a watch is answered in \(MediaType.json) only")
+        }
+        let options = try ListOptions(request.query, target.kind)
+        let scope = WatchScope(target: target, name: name, options: options)
+        let encoder = EventEncoder(kind: target.kind, form: form, table: form.form == .table ? try tableBuilder(target.kind, form, request) : nil)
+        let start = try begin(scope)
+        let catalogue = catalogue
+        let interval = bookmarkInterval
+        return Response(
+            headers: ["Content-Type": MediaType.json, "Cache-Control": "no-cache, private"],
+            body: .stream { writer in
+                let session = WatchSession(scope: scope, start: start, encoder: encoder, catalogue: catalogue, writer: writer)
+                try await session.run(bookmarkInterval: interval)
+            })
+    }
+
+    /// Opens the watch before the response begins, so that what cannot be had is still a proper HTTP error.
+    private func begin(_ scope: WatchScope) throws(APIStatus) -> WatchSession.Start {
+        let resource = scope.target.kind.resource
+        let options = scope.options
+        let wanted = options.resourceVersion ?? 0
+        // Without a revision, and by upstream's tradition with 0, a watch begins with the objects that are there.
+        let sendsInitial = options.sendsInitialEvents ?? (wanted == 0)
+        do throws(RevisionExpired) {
+            if sendsInitial {
+                let (objects, revision) = catalogue.list(resource, namespace: scope.target.namespace)
+                if wanted > revision { throw ResourceHandler.tooLarge(wanted, revision) }
+                let watch = try catalogue.watch(resource, namespace: scope.target.namespace, since: revision)
+                return WatchSession.Start(watch: watch, revision: revision, initial: objects, marksInitialEnd: options.sendsInitialEvents == true)
+            }
+            let current = catalogue.revision
+            // A revision from the future comes from another life of this catalogue: the client has to list anew.
+            if wanted > current { throw RevisionExpired(requested: wanted, oldest: current) }
+            let since = wanted == 0 ? current : wanted
+            let watch = try catalogue.watch(resource, namespace: scope.target.namespace, since: since)
+            return WatchSession.Start(watch: watch, revision: since, initial: [], marksInitialEnd: false)
+        } catch {
+            throw .expired(requested: error.requested, oldest: error.oldest)
+        }
+    }
+}
+
+/// Which objects a watch is about.
+struct WatchScope: Sendable {
+    let target: Target
+    let name: String?
+    let options: ListOptions
+
+    func selects(_ object: StoredObject) -> Bool { (name == nil || object.name == name) && options.selects(object.value) }
+
+    /// What a change means to somebody who sees only the selected objects; `nil` where nothing.
+    func event(of change: Change) -> WatchEvent? {
+        let isIn = change.kind != .deleted && selects(change.object)
+        let wasIn = change.previous.map(selects) ?? false
+        switch (wasIn, isIn) {
+        case (false, false): return nil
+        case (false, true): return WatchEvent(type: .added, object: change.object)
+        case (true, true): return WatchEvent(type: .modified, object: change.object)
+        case (true, false):
+            if change.kind == .deleted { return WatchEvent(type: .deleted, object: change.object) }
+            // It left the selection: its last form inside, at the revision of the change.
+            return WatchEvent(type: .deleted, object: change.previous ?? change.object, revision: change.revision)
+        }
+    }
+}
+
+/// One line of a watch.
+struct WatchEvent: Sendable {
+    enum Kind: String, Sendable { case added = "ADDED", modified = "MODIFIED", deleted = "DELETED", bookmark = "BOOKMARK", error = "ERROR" }
+
+    let type: Kind
+    let object: StoredObject
+    /// The revision to show where it is not the object's own.
+    var revision: Int64?
+
+    init(type: Kind, object: StoredObject, revision: Int64? = nil) {
+        self.type = type
+        self.object = object
+        self.revision = revision
+    }
+}

@@ -1,0 +1,158 @@
+import Catalogue
+import KubeModel
+import Logging
+import NIOCore
+import NIOHTTP1
+import Registry
+
+/// What one request to objects is about, after its path has been understood.
+struct Target: Sendable {
+    let kind: Kind
+    /// `nil` looks over all namespaces.
+    let namespace: String?
+    let name: String?
+    let subresource: String?
+
+    /// The key of the named object.
+    func key(_ name: String) -> ObjectKey { ObjectKey(kind.resource, namespace: namespace ?? "", name: name) }
+}
+
+/// Answers requests to objects: reads from the catalogue, writes through the registry.
+struct ResourceHandler: Sendable {
+    let registry: Registry
+    let pages: PageStore
+    let logs: (any PodLogs)?
+    let clock: @Sendable () -> Timestamp
+    let logger: Logger
+    /// How often a watch is told how far it has come.
+    let bookmarkInterval: Duration
+
+    var catalogue: Catalogue { registry.catalogue }
+
+    func respond(_ path: ResourcePath, _ request: Request, _ user: User) async throws -> Response {
+        guard let kind = registry.kind(group: path.group, version: path.version, plural: path.plural),
+            kind.isNamespaced || path.namespace == nil
+        else { throw Router.notFound }
+        let target = Target(kind: kind, namespace: path.namespace, name: path.name, subresource: path.subresource)
+        // Only looking is possible over all namespaces at once.
+        if kind.isNamespaced, path.namespace == nil, path.name != nil || request.method != .GET { throw .methodNotAllowed(request.method.rawValue) }
+        guard let name = path.name else { return try await collection(target, request) }
+        if let subresource = path.subresource {
+            guard kind.subresources.contains(subresource) else { throw Router.notFound }
+            return try await self.subresource(target, name, subresource, request)
+        }
+        switch request.method {
+        case .GET, .HEAD:
+            if request.query.flag("watch") { return try watch(target, request, name: name) }
+            return try get(target, name, request)
+        case .PUT: return try await update(target, name, request)
+        case .PATCH: return try await patch(target, name, request)
+        case .DELETE: return try await delete(target, name, request)
+        default: throw .methodNotAllowed(request.method.rawValue)
+        }
+    }
+
+    private func collection(_ target: Target, _ request: Request) async throws -> Response {
+        switch request.method {
+        case .GET, .HEAD: return request.query.flag("watch") ? try watch(target, request, name: nil) : try await list(target, request)
+        case .POST: return try await create(target, request)
+        case .DELETE: return try await deleteCollection(target, request)
+        default: throw APIStatus.methodNotAllowed(request.method.rawValue)
+        }
+    }
+
+    private func subresource(_ target: Target, _ name: String, _ subresource: String, _ request: Request) async throws -> Response {
+        switch (subresource, request.method) {
+        case ("log", .GET): return try await log(target, name, request)
+        case ("scale", .GET): return try scale(target, name)
+        case ("scale", .PUT), ("scale", .PATCH): return try await setScale(target, name, request)
+        case ("eviction", .POST): return try await evict(target, name, request)
+        case ("status", .GET): return try get(target, name, request)
+        case ("status", .PUT), ("finalize", .PUT): return try await update(target, name, request)
+        case ("status", .PATCH): return try await patch(target, name, request)
+        case let (other, _) where ServedResource.servedSubresources.contains(other): throw APIStatus.methodNotAllowed(request.method.rawValue)
+        default: throw Router.notFound
+        }
+    }
+
+    /// The API's verb for a request, e.g. `list`.
+    static func verb(of method: HTTPMethod, _ path: ResourcePath, isWatch: Bool) -> String {
+        switch method {
+        case .GET, .HEAD: isWatch ? "watch" : path.name == nil ? "list" : "get"
+        case .POST: "create"
+        case .PUT: "update"
+        case .PATCH: "patch"
+        case .DELETE: path.name == nil ? "deletecollection" : "delete"
+        default: method.rawValue.lowercased()
+        }
+    }
+
+    // MARK: Presenting objects
+
+    /// One object in the form that the client wants.
+    func present(
+        _ object: StoredObject, _ kind: Kind, _ form: Representation, _ request: Request, status: HTTPResponseStatus = .ok
+    ) throws(APIStatus) -> Response {
+        switch form.form {
+        case .object:
+            if form.encoding == .json { return Response(status: status, type: MediaType.json, bytes: ObjectBytes.buffer(object, kind)) }
+            return encode(ObjectBytes.value(object, kind), form, status)
+        case .metadata: return encode(PartialMetadata.object(object, version: form.metaVersion), form, status)
+        case .table:
+            let table = try tableBuilder(kind, form, request)
+            return encode(table.table(of: [object], metadata: ["resourceVersion": .string(String(object.revision))]), form, status)
+        }
+    }
+
+    func tableBuilder(_ kind: Kind, _ form: Representation, _ request: Request) throws(APIStatus) -> TableBuilder {
+        let text = request.query["includeObject"] ?? ""
+        guard let include = TableBuilder.IncludedObject(rawValue: text.isEmpty ? "Metadata" : text) else {
+            throw .badRequest("unrecognized includeObject value: expected None, Metadata or Object, found \(JSON.quoted(text))")
+        }
+        return TableBuilder(kind: kind, version: form.metaVersion, include: include, now: clock())
+    }
+
+    func encode(_ value: JSON, _ form: Representation, _ status: HTTPResponseStatus = .ok) -> Response {
+        switch form.encoding {
+        case .json: .json(value, status: status)
+        case .yaml: Response(status: status, type: MediaType.yaml, bytes: ByteBuffer(string: YAML.dump(value)))
+        }
+    }
+}
+
+/// Stored objects as bytes and values in the version of the request.
+enum ObjectBytes {
+    static func buffer(_ object: StoredObject, _ kind: Kind) -> ByteBuffer {
+        var buffer = ByteBuffer()
+        write(object, kind, into: &buffer)
+        return buffer
+    }
+
+    /// Appends an object's JSON. The stored bytes will do unless the object was stored in another version.
+    static func write(_ object: StoredObject, _ kind: Kind, into buffer: inout ByteBuffer) {
+        if isOfVersion(object, kind) {
+            buffer.writeBytes(object.encoded)
+        } else {
+            buffer.writeBytes(value(object, kind).encoded())
+        }
+    }
+
+    static func value(_ object: StoredObject, _ kind: Kind) -> JSON {
+        if isOfVersion(object, kind) { return object.value }
+        var value = object.value
+        value["apiVersion"] = .string(kind.apiVersion)
+        value["kind"] = .string(kind.kind)
+        return value
+    }
+
+    private static func isOfVersion(_ object: StoredObject, _ kind: Kind) -> Bool {
+        object.value["apiVersion"].stringValue == kind.apiVersion && object.value["kind"].stringValue == kind.kind
+    }
+}
+
+/// `meta.k8s.io` PartialObjectMetadata: an object without anything but its metadata.
+enum PartialMetadata {
+    static func object(_ object: StoredObject, version: String) -> JSON {
+        ["kind": "PartialObjectMetadata", "apiVersion": .string("meta.k8s.io/\(version)"), "metadata": object.metadata]
+    }
+}

@@ -1,0 +1,123 @@
+import Catalogue
+import KubeModel
+import Registry
+
+/// Objects as `meta.k8s.io` Table: what `kubectl get` prints, computed here so that every client prints the same.
+struct TableBuilder: Sendable {
+    /// What of each object travels with its row.
+    enum IncludedObject: String, Sendable { case none = "None", metadata = "Metadata", object = "Object" }
+
+    let kind: Kind
+    let version: String
+    let include: IncludedObject
+    let now: Timestamp
+    private let cells: [ColumnCell]
+
+    init(kind: Kind, version: String, include: IncludedObject, now: Timestamp) {
+        self.kind = kind
+        self.version = version
+        self.include = include
+        self.now = now
+        cells = Self.columns(of: kind).map(ColumnCell.init)
+    }
+
+    /// The kind's columns; a custom kind's own ones come behind the name.
+    private static func columns(of kind: Kind) -> [PrinterColumn] {
+        let name = PrinterColumn(
+            name: "Name", type: "string", format: "name", description: "The name of the object.", priority: 0, source: .path(".metadata.name"))
+        return kind.columns.first?.name == "Name" || kind.columns.contains { $0.format == "name" } ? kind.columns : [name] + kind.columns
+    }
+
+    func table(of objects: [StoredObject], metadata: JSON) -> JSON {
+        table(ofValues: objects.map { ObjectBytes.value($0, kind) }, metadata: metadata, withColumns: true, now: now)
+    }
+
+    func table(ofValues objects: [JSON], metadata: JSON, withColumns: Bool, now: Timestamp) -> JSON {
+        let rows = objects.map { row($0, now) }
+        return [
+            "kind": "Table", "apiVersion": .string("meta.k8s.io/\(version)"), "metadata": metadata,
+            "columnDefinitions": withColumns ? .array(cells.map(\.definition)) : .null, "rows": .array(rows),
+        ]
+    }
+
+    private func row(_ object: JSON, _ now: Timestamp) -> JSON {
+        var row: JSON = ["cells": .array(cells.map { $0.value(of: object, now: now) })]
+        if let condition = Self.completion(of: object, kind) { row["conditions"] = [condition] }
+        switch include {
+        case .none: break
+        case .object: row["object"] = object
+        case .metadata:
+            row["object"] = [
+                "kind": "PartialObjectMetadata", "apiVersion": .string("meta.k8s.io/\(version)"), "metadata": object["metadata"],
+            ]
+        }
+        return row
+    }
+
+    /// The row condition that marks pods which have run to their end.
+    private static func completion(of object: JSON, _ kind: Kind) -> JSON? {
+        guard kind.kind == "Pod", kind.group.isEmpty, let phase = object["status"]["phase"].stringValue else { return nil }
+        let message: JSON
+        switch phase {
+        case "Succeeded": message = "The pod has completed successfully."
+        case "Failed": message = "The pod failed."
+        default: return nil
+        }
+        return ["type": "Completed", "status": "True", "reason": .string(phase), "message": message]
+    }
+}
+
+/// One column of a table: its definition and the way from an object to its cell.
+struct ColumnCell: Sendable {
+    let column: PrinterColumn
+    private let printer: Printer?
+    private let path: JSONPath?
+
+    init(_ column: PrinterColumn) {
+        self.column = column
+        switch column.source {
+        case .function(let name):
+            printer = Printers.byName[name]
+            path = nil
+        case .path(let text):
+            printer = nil
+            path = try? JSONPath(parsing: text)
+        }
+    }
+
+    var definition: JSON {
+        [
+            "name": .string(column.name), "type": .string(column.type), "format": .string(column.format),
+            "description": .string(column.description), "priority": JSON(column.priority),
+        ]
+    }
+
+    func value(of object: JSON, now: Timestamp) -> JSON {
+        if let printer { return printer(object, now) }
+        guard let path else { return .null }
+        let found = path.evaluate(object).filter { !$0.isNull }
+        guard let first = found.first else { return isAge ? "<unknown>" : column.type == "string" && isBuiltInPath ? "" : .null }
+        if isAge || column.type == "date" { return .string(HumanDuration.age(since: first, now: now)) }
+        switch column.type {
+        case "string":
+            // Several matches are shown one after the other, as upstream's JSONPath printer does.
+            if found.count > 1 { return .string(found.map(Self.text).joined(separator: " ")) }
+            return .string(Self.text(first))
+        case "integer": return first.intValue.map { JSON($0) } ?? .null
+        case "number": return first.doubleValue.map(JSON.double) ?? .null
+        case "boolean": return first.boolValue.map { JSON($0) } ?? .null
+        default: return first
+        }
+    }
+
+    /// Built-in tables give the age as text, not as a date.
+    private var isAge: Bool {
+        guard case .path(".metadata.creationTimestamp") = column.source else { return false }
+        return true
+    }
+
+    /// Cells of built-in kinds are empty where a field is absent; custom ones are null, which kubectl prints as `<none>`.
+    private var isBuiltInPath: Bool { column.description.isEmpty }
+
+    private static func text(_ value: JSON) -> String { value.stringValue ?? value.text }
+}

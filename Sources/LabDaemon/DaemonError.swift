@@ -1,0 +1,17 @@
+/// Why the daemon cannot start or go on; each text says what to do next.
+public enum DaemonError: Error, Sendable, CustomStringConvertible {
+    case keys(path: String, problem: String)
+    case directory(problem: String)
+    case arguments(problem: String)
+    case helper(problem: String)
+
+    public var description: String {
+        switch self {
+        case .keys(let path, let problem):
+            "cannot use the keys in \(path): \(problem); remove that directory to have new ones made (kubeconfigs must then be written anew)"
+        case .directory(let problem): problem
+        case .arguments(let problem): problem
+        case .helper(let problem): "the helper in the host's namespaces does not answer: \(problem); 'lab down' and 'lab up' start both anew"
+        }
+    }
+}

@@ -1,0 +1,80 @@
+import Glibc
+import Images
+import KubeModel
+import Network
+import Sandbox
+
+/// The real parts behind the node's protocols.
+struct SandboxContainerRuntime: ContainerRuntime {
+    let runtime: SandboxRuntime
+
+    func start(_ spec: SandboxSpec) async throws -> any RunningContainer {
+        do {
+            return SandboxContainer(sandbox: try await runtime.start(spec))
+        } catch let failure as SetupFailure where failure.kind != .abandoned && failure.kind != .lost {
+            throw ContainerSetupFailure(description: failure.message)
+        }
+    }
+
+    func adopt(stateDirectory: String) throws -> AdoptedContainer {
+        switch try runtime.adopt(stateDirectory: stateDirectory) {
+        case .running(let sandbox): return .running(SandboxContainer(sandbox: sandbox))
+        case .finished(let record):
+            if record.failure?.kind == .abandoned { return .neverStarted }
+            return .finished(ContainerExit(record))
+        case .lost(let neverStarted): return neverStarted ? .neverStarted : .lost
+        }
+    }
+
+    func remove(_ directory: String) async throws { try await runtime.remove(stateDirectory: directory) }
+
+    func terminationMessage(stateDirectory: String) -> [UInt8] { runtime.terminationMessage(stateDirectory: stateDirectory) }
+}
+
+struct SandboxContainer: RunningContainer {
+    let sandbox: Sandbox
+
+    var startedAt: Timestamp { Timestamp(nanosecondsSince1970: sandbox.startedAt) }
+    var namespaces: JoinedNamespaces { sandbox.namespaces }
+    func wait() async -> ContainerExit { ContainerExit(await sandbox.wait()) }
+
+    func signal(_ number: Int32) {
+        // The only failure is a process that may not be signalled, which is never one of ours; SIGKILL has no error at all.
+        if number == SIGKILL { sandbox.kill() } else { try? sandbox.signal(number) }
+    }
+}
+
+extension ContainerExit {
+    init(_ record: ExitRecord) {
+        self.init(
+            exitCode: Int(record.exitCode), signal: Int(record.signal), oomKilled: record.oomKilled,
+            startedAt: Timestamp(nanosecondsSince1970: record.startedAt), finishedAt: Timestamp(nanosecondsSince1970: record.finishedAt),
+            failure: record.failure.map { ContainerSetupFailure(description: $0.message) }, isLost: record.failure?.kind == .lost)
+    }
+}
+
+struct PodNetworkAdapter: PodNetworking {
+    let network: PodNetwork
+
+    func take() async throws -> PodAddress { PodAddress(try await network.take()) }
+
+    func release(_ address: PodAddress) {
+        guard let parsed = IPv4Address(address.address), let endpoint = network.endpoint(for: parsed) else { return }
+        network.release(endpoint)
+    }
+
+    func existing(_ address: String) -> PodAddress? {
+        guard let parsed = IPv4Address(address), let endpoint = network.endpoint(for: parsed) else { return nil }
+        return PodAddress(endpoint)
+    }
+}
+
+extension PodAddress {
+    init(_ endpoint: PodEndpoint) {
+        self.init(address: endpoint.address.description, namespacePath: endpoint.namespacePath)
+    }
+}
+
+extension ImageStore: ImageResolver {
+    var watchedDirectory: String? { directory }
+}

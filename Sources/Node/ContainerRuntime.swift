@@ -1,0 +1,85 @@
+import Images
+import KubeModel
+import Sandbox
+
+/// What the node needs of a sandbox runtime; tests put a fake in its place.
+protocol ContainerRuntime: Sendable {
+    /// Returns once the program has been exec'd.
+    /// - Throws: `ContainerSetupFailure` when the container cannot run as it is described; anything else is a problem of the daemon.
+    func start(_ spec: SandboxSpec) async throws -> any RunningContainer
+    /// What became of a container that an earlier daemon was about to start.
+    func adopt(stateDirectory: String) throws -> AdoptedContainer
+    /// Removes a directory with all that containers left in it, whoever owns it.
+    func remove(_ directory: String) async throws
+    func terminationMessage(stateDirectory: String) -> [UInt8]
+}
+
+protocol RunningContainer: Sendable {
+    var startedAt: Timestamp { get }
+    /// For other containers of the pod to join, while this one runs.
+    var namespaces: JoinedNamespaces { get }
+    /// How it ended, once all its output is in the log.
+    func wait() async -> ContainerExit
+    /// A container that has ended is no error.
+    func signal(_ number: Int32)
+}
+
+enum AdoptedContainer: Sendable {
+    case running(any RunningContainer)
+    case finished(ContainerExit)
+    /// It never ran, and never will unless it is started anew.
+    case neverStarted
+    /// It ran, and nobody knows how it ended.
+    case lost
+}
+
+/// How a container ended.
+struct ContainerExit: Sendable, Equatable {
+    var exitCode: Int
+    var signal = 0
+    var oomKilled = false
+    var startedAt: Timestamp
+    var finishedAt: Timestamp
+    /// Why its program never ran.
+    var failure: ContainerSetupFailure?
+    var isLost = false
+
+    init(
+        exitCode: Int, signal: Int = 0, oomKilled: Bool = false, startedAt: Timestamp, finishedAt: Timestamp,
+        failure: ContainerSetupFailure? = nil, isLost: Bool = false
+    ) {
+        self.exitCode = exitCode
+        self.signal = signal
+        self.oomKilled = oomKilled
+        self.startedAt = startedAt
+        self.finishedAt = finishedAt
+        self.failure = failure
+        self.isLost = isLost
+    }
+}
+
+/// The container as described cannot run: its program is missing, a volume cannot be mounted, …
+struct ContainerSetupFailure: Error, Sendable, Equatable, CustomStringConvertible {
+    var description: String
+}
+
+/// What the node needs of the pod network.
+protocol PodNetworking: Sendable {
+    func take() async throws -> PodAddress
+    func release(_ address: PodAddress)
+    /// The namespace that holds this address since before the daemon's start.
+    func existing(_ address: String) -> PodAddress?
+}
+
+/// A pod's address and the network namespace that has it.
+struct PodAddress: Sendable, Hashable {
+    var address: String
+    var namespacePath: String
+}
+
+/// What the node needs of the image store.
+protocol ImageResolver: Sendable {
+    func resolve(_ image: String) throws(ImageError) -> ResolvedEnvironment
+    /// Where a change may make a name known; `nil` where nothing can.
+    var watchedDirectory: String? { get }
+}

@@ -1,0 +1,88 @@
+import Glibc
+import KubeModel
+
+/// This machine's true capacity and identity.
+struct Machine: Sendable, Equatable {
+    var millicores: Int
+    var memoryBytes: Int
+    var storageBytes: Int
+    var gpus: [Int]
+    var kernel: String
+    var system: String
+    var machineID: String
+    var bootID: String
+    /// As Go names it: `amd64`, `arm64`.
+    var architecture: String
+
+    /// Looks at the machine. Control groups may give the daemon less than all of it: that counts.
+    static func current(stateDirectory: String) -> Machine {
+        var information = sysinfo()
+        sysinfo(&information)
+        var file = statvfs()
+        statvfs(stateDirectory, &file)
+        var name = utsname()
+        uname(&name)
+        let total = Int(information.totalram) * Int(information.mem_unit)
+        return Machine(
+            millicores: max(1, affinityCount()) * 1000, memoryBytes: min(total, memoryLimit() ?? total),
+            storageBytes: Int(file.f_blocks) * Int(file.f_frsize), gpus: GPUPool.found(),
+            kernel: text(name.release), system: release(), machineID: line("/etc/machine-id"),
+            bootID: line("/proc/sys/kernel/random/boot_id"), architecture: goArchitecture(text(name.machine)))
+    }
+
+    var capacity: Amounts {
+        var capacity: Amounts = [
+            "cpu": Quantity(milli: millicores), "memory": Quantity(memoryBytes / 1024 * 1024, format: .binarySI),
+            "ephemeral-storage": Quantity(storageBytes / 1024 * 1024, format: .binarySI),
+        ]
+        if !gpus.isEmpty { capacity[PodResources.gpu] = Quantity(gpus.count) }
+        return capacity
+    }
+
+    /// The capacity less the reserve, which never takes more than a tenth of a small machine.
+    func allocatable(_ settings: NodeSettings) -> Amounts {
+        var amounts = capacity
+        amounts["cpu"] = Quantity(milli: millicores - min(settings.reservedMillicores, millicores / 10))
+        let memory = memoryBytes - min(settings.reservedMemoryBytes, memoryBytes / 10)
+        amounts["memory"] = Quantity(memory / 1024 * 1024, format: .binarySI)
+        amounts["ephemeral-storage"] = Quantity(storageBytes / 10 * 9 / 1024 * 1024, format: .binarySI)
+        amounts["pods"] = Quantity(settings.maximumPods)
+        return amounts
+    }
+
+    private static func affinityCount() -> Int {
+        var set = cpu_set_t()
+        guard sched_getaffinity(0, MemoryLayout<cpu_set_t>.size, &set) == 0 else { return Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
+        return withUnsafeBytes(of: &set) { bytes in bytes.reduce(0) { $0 + $1.nonzeroBitCount } }
+    }
+
+    private static func memoryLimit() -> Int? {
+        for path in ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"] {
+            if let limit = Int(line(path)), limit > 0 { return limit }
+        }
+        return nil
+    }
+
+    private static func release() -> String {
+        for entry in (Files.text("/etc/os-release") ?? "").split(separator: "\n") where entry.hasPrefix("PRETTY_NAME=") {
+            return String(entry.dropFirst(12)).filter { $0 != "\"" }
+        }
+        return "Linux"
+    }
+
+    private static func goArchitecture(_ machine: String) -> String {
+        switch machine {
+        case "x86_64": "amd64"
+        case "aarch64": "arm64"
+        default: machine
+        }
+    }
+
+    private static func line(_ path: String) -> String {
+        (Files.text(path) ?? "").split(separator: "\n").first.map(String.init) ?? ""
+    }
+
+    private static func text<Field>(_ field: Field) -> String {
+        withUnsafeBytes(of: field) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+    }
+}

@@ -1,0 +1,56 @@
+import KubeModel
+
+/// `pods/<uid>/pod.json`: what the node must know of a pod after a crash and cannot read in the catalogue.
+/// Everything else is in the directory's form: `containers/<name>/<attempt>` exists from just before an attempt's start.
+struct PodRecord: Sendable, Equatable {
+    var uid: String
+    var namespace: String
+    var name: String
+    /// Written before the first container starts; empty before that.
+    var address = ""
+    /// The GPUs of each container.
+    var gpus: [String: [Int]] = [:]
+
+    init(uid: String, namespace: String, name: String) {
+        self.uid = uid
+        self.namespace = namespace
+        self.name = name
+    }
+
+    init?(directory: String) {
+        guard let bytes = try? Files.read("\(directory)/pod.json"), let json = try? JSONParser.parse(bytes),
+            let uid = json["uid"].stringValue, let namespace = json["namespace"].stringValue, let name = json["name"].stringValue
+        else { return nil }
+        self.init(uid: uid, namespace: namespace, name: name)
+        address = json["address"].stringValue ?? ""
+        for (container, indices) in json["gpus"].members { gpus[container] = indices.elements.compactMap(\.intValue) }
+    }
+
+    func write(to directory: String) throws(FileError) {
+        var json: JSON = [
+            "uid": .string(uid), "namespace": .string(namespace), "name": .string(name), "address": .string(address),
+        ]
+        if !gpus.isEmpty {
+            var members = JSONObject()
+            for (container, indices) in gpus.sorted(by: { $0.key < $1.key }) { members[container] = .array(indices.map { JSON($0) }) }
+            json["gpus"] = .object(members)
+        }
+        try Files.write(json.encoded(), to: "\(directory)/pod.json")
+    }
+}
+
+/// Names in a pod's directory.
+struct PodDirectory: Sendable {
+    let path: String
+
+    var containers: String { "\(path)/containers" }
+    var volumes: String { "\(path)/volumes" }
+    var logs: String { "\(path)/logs" }
+    func attempts(of container: String) -> String { "\(containers)/\(container)" }
+    func attempt(_ number: Int, of container: String) -> String { "\(containers)/\(container)/\(number)" }
+    func logDirectory(of container: String) -> String { "\(logs)/\(container)" }
+    func log(_ number: Int, of container: String) -> String { "\(logs)/\(container)/\(number).log" }
+
+    /// The numbers of a container's attempts that have left a trace, in order.
+    func attemptNumbers(of container: String) -> [Int] { Files.list(attempts(of: container)).compactMap { Int($0) }.sorted() }
+}

@@ -1,0 +1,132 @@
+import Catalogue
+import KubeModel
+import Registry
+
+/// A pod's volumes on disk: made before its first container starts, removed after its last has ended.
+struct PodVolumes {
+    /// Where a volume is, in the daemon's mount namespace.
+    struct Prepared: Sendable, Equatable {
+        var path: String
+        var readOnly = false
+    }
+
+    /// A volume that cannot be set up now: kubelet's Event `FailedMount` says this and the pod waits.
+    struct Problem: Error, Equatable {
+        let volume: String
+        let message: String
+    }
+
+    let pod: PodSpec
+    let directory: String
+    let settings: NodeSettings
+    let fields: FieldReference
+    let config: ConfigLookup
+    let find: @Sendable (ObjectKey) -> StoredObject?
+
+    private var fsGroup: UInt32? { pod.securityContext["fsGroup"].intValue.flatMap { UInt32(exactly: $0) } }
+
+    /// Makes all volumes; running it again does no harm and brings files of ConfigMaps and Secrets up to date.
+    func prepare() throws(Problem) -> [String: Prepared] {
+        var prepared: [String: Prepared] = [:]
+        for volume in pod.json["volumes"].elements {
+            guard let name = volume["name"].stringValue else { continue }
+            do throws(MissingConfiguration) {
+                prepared[name] = try prepare(volume, "\(directory)/\(name)")
+            } catch {
+                throw Problem(volume: name, message: "MountVolume.SetUp failed for volume \"\(name)\" : \(error)")
+            }
+        }
+        return prepared
+    }
+
+    private func prepare(_ volume: JSON, _ path: String) throws(MissingConfiguration) -> Prepared {
+        do {
+            if !volume["emptyDir"].isNull {
+                try emptyDirectory(volume["emptyDir"], path)
+                return Prepared(path: path)
+            }
+            if !volume["persistentVolumeClaim"].isNull { return try claim(volume["persistentVolumeClaim"]) }
+            if !volume["hostPath"].isNull { return try hostPath(volume["hostPath"]) }
+            for source in ["configMap", "secret", "downwardAPI", "projected"] where !volume[source].isNull {
+                var files = VolumeFiles(fields: fields, config: config)
+                try files.add(volume: volume)
+                try files.write(to: path, group: fsGroup)
+                return Prepared(path: path, readOnly: true)
+            }
+        } catch let error as MissingConfiguration {
+            throw error
+        } catch {
+            throw MissingConfiguration(description: "\(error)")
+        }
+        let kinds = volume.members.keys.filter { $0 != "name" }.joined(separator: ", ")
+        if kinds.isEmpty {
+            // A volume with a name only is an emptyDir (upstream: SetDefaults_Volume).
+            do { try emptyDirectory([:], path) } catch { throw MissingConfiguration(description: "\(error)") }
+            return Prepared(path: path)
+        }
+        throw MissingConfiguration(
+            description: "volumes of kind \(kinds) do not exist on this machine; use emptyDir, persistentVolumeClaim, configMap, secret, "
+                + "projected or downwardAPI")
+    }
+
+    private func emptyDirectory(_ source: JSON, _ path: String) throws(FileError) {
+        try Files.makeDirectory(path, mode: 0o777)
+        if source["medium"].stringValue == "Memory", !Files.isMountPoint(path) {
+            try Files.mountMemory(path, sizeBytes: Quantity(source["sizeLimit"])?.value)
+        }
+        Files.setMode(path, 0o777)
+        if let fsGroup { Files.share(path, group: fsGroup) }
+    }
+
+    private func claim(_ source: JSON) throws(MissingConfiguration) -> Prepared {
+        let name = source["claimName"].stringValue ?? ""
+        guard let claim = find(ObjectKey(.persistentVolumeClaims, namespace: pod.namespace, name: name)) else {
+            throw MissingConfiguration(description: "persistentvolumeclaim \"\(name)\" not found")
+        }
+        guard claim.status["phase"].stringValue == "Bound", let volumeName = claim.spec["volumeName"].stringValue,
+            let volume = find(ObjectKey(.persistentVolumes, name: volumeName))
+        else {
+            throw MissingConfiguration(description: "PersistentVolumeClaim \"\(name)\" is not bound")
+        }
+        guard let path = volume.spec["local"]["path"].stringValue ?? volume.spec["hostPath"]["path"].stringValue else {
+            throw MissingConfiguration(
+                description: "PersistentVolume \"\(volumeName)\" is neither local nor hostPath; others cannot be used on this machine")
+        }
+        try allow(path, "PersistentVolume \"\(volumeName)\" of")
+        guard Files.isDirectory(path) else {
+            throw MissingConfiguration(description: "the directory \(path) of PersistentVolume \"\(volumeName)\" does not exist")
+        }
+        if let fsGroup { Files.share(path, group: fsGroup) }
+        return Prepared(path: path, readOnly: source["readOnly"].boolValue == true)
+    }
+
+    private func hostPath(_ source: JSON) throws(MissingConfiguration) -> Prepared {
+        let path = source["path"].stringValue ?? ""
+        try allow(path, "hostPath")
+        let kind = source["type"].stringValue ?? ""
+        if kind == "DirectoryOrCreate" { do { try Files.makeDirectory(path) } catch { throw MissingConfiguration(description: "\(error)") } }
+        guard kind.isEmpty || Files.status(path) != nil else {
+            throw MissingConfiguration(description: "hostPath type check failed: \(path) is not a \(kind.lowercased())")
+        }
+        return Prepared(path: path)
+    }
+
+    /// The node's own volumes, and what the settings open, as whole path components and without `..`.
+    private func allow(_ path: String, _ what: String) throws(MissingConfiguration) {
+        let parts = path.split(separator: "/")
+        let allowed = [settings.volumesDirectory] + settings.allowedHostPaths
+        let isAllowed = path.hasPrefix("/") && !parts.contains("..") && allowed.contains { prefix in
+            parts.starts(with: prefix.split(separator: "/"))
+        }
+        if !isAllowed {
+            throw MissingConfiguration(
+                description: "\(what) \(path) is refused: pods see no directory of the host; "
+                    + "use a PersistentVolumeClaim, or have the administrator allow the path")
+        }
+    }
+
+    /// Unmounts what was mounted, so that the pod's directory can be removed.
+    static func unmount(_ directory: String) {
+        for name in Files.list(directory) where Files.isMountPoint("\(directory)/\(name)") { Files.unmount("\(directory)/\(name)") }
+    }
+}

@@ -1,0 +1,102 @@
+import KubeModel
+import Network
+import Registry
+
+extension PodWorker {
+    /// What all containers of the pod need: its directory, address, GPUs, files and volumes. Safe to run again.
+    func prepare(_ spec: PodSpec) async throws -> [String: PodVolumes.Prepared] {
+        if address == nil { try await setUp(spec) }
+        let catalogue = context.catalogue
+        let volumes = PodVolumes(
+            pod: spec, directory: directory.volumes, settings: context.settings, fields: fields(spec),
+            config: context.config(namespace: spec.namespace), find: { catalogue.get($0) })
+        do throws(PodVolumes.Problem) {
+            let prepared = try volumes.prepare()
+            toldProblem = ""
+            return prepared
+        } catch {
+            context.blocked.set(key, true)
+            if toldProblem != error.message {
+                toldProblem = error.message
+                context.client.event(spec.object, type: "Warning", reason: "FailedMount", message: error.message)
+            }
+            // What it names may appear at any time, which wakes the pod; a full disk tells nobody when it has room again.
+            throw StartProblem(retryAfter: .seconds(30))
+        }
+    }
+
+    private func setUp(_ spec: PodSpec) async throws {
+        for path in [directory.containers, directory.logs, directory.volumes] { try Files.makeDirectory(path) }
+        var record = self.record ?? PodRecord(uid: uid, namespace: spec.namespace, name: spec.name)
+        if record.gpus.isEmpty { record.gpus = try takeGPUs(spec) }
+        let address = try await context.network.take()
+        record.address = address.address
+        do {
+            try record.write(to: directory.path)
+            try writeFiles(spec, address.address)
+        } catch {
+            context.network.release(address)
+            throw error
+        }
+        self.record = record
+        self.address = address
+    }
+
+    private func takeGPUs(_ spec: PodSpec) throws -> [String: [Int]] {
+        var gpus: [String: [Int]] = [:]
+        for container in spec.containers {
+            let count = PodResources.limits(of: container)[PodResources.gpu]?.value ?? 0
+            guard count > 0 else { continue }
+            guard let taken = context.gpus.take(count, for: uid) else {
+                context.gpus.release(uid)
+                throw MissingConfiguration(
+                    description: "\(count) of \(PodResources.gpu) are wanted by container \(container.name), and not so many are free")
+            }
+            gpus[container.name] = taken
+        }
+        return gpus
+    }
+
+    /// `/etc/hosts`, `/etc/hostname` and `/etc/resolv.conf`, as kubelet manages them.
+    private func writeFiles(_ spec: PodSpec, _ address: String) throws {
+        let settings = context.settings
+        let hostname = spec.hostname
+        var domain: String?
+        if let subdomain = spec.json["subdomain"].stringValue, !subdomain.isEmpty {
+            domain = "\(hostname).\(subdomain).\(spec.namespace).svc.\(settings.clusterDomain)"
+        }
+        let aliases = spec.json["hostAliases"].elements.map { alias in
+            (ip: alias["ip"].stringValue ?? "", hostnames: alias["hostnames"].elements.compactMap(\.stringValue))
+        }
+        let hosts = PodFiles.hosts(
+            podAddress: IPv4Address(address), hostname: hostname, subdomainFQDN: domain, aliases: aliases)
+        try Files.write(hosts.utf8, to: "\(directory.path)/hosts")
+        try Files.write("\(hostname)\n".utf8, to: "\(directory.path)/hostname")
+        try Files.write(resolver(spec).utf8, to: "\(directory.path)/resolv.conf")
+    }
+
+    private func resolver(_ spec: PodSpec) -> String {
+        let settings = context.settings
+        let policy = spec.json["dnsPolicy"].stringValue ?? "ClusterFirst"
+        let own = spec.json["dnsConfig"]
+        var nameservers = policy == "None" ? [] : settings.nameservers
+        var search: [String] = []
+        switch policy {
+        case "None": break
+        case "Default": search = settings.searchDomains
+        default:
+            search = PodFiles.clusterSearch(
+                namespace: spec.namespace, host: settings.searchDomains, domain: settings.clusterDomain)
+        }
+        nameservers += own["nameservers"].elements.compactMap(\.stringValue)
+        search += own["searches"].elements.compactMap(\.stringValue)
+        let options = own["options"].elements.compactMap { option -> String? in
+            guard let name = option["name"].stringValue else { return nil }
+            return option["value"].stringValue.map { "\(name):\($0)" } ?? name
+        }
+        let defaults = policy == "None" || policy == "Default" ? [] : ["ndots:5"]
+        let named = Set(options.map { $0.prefix { $0 != ":" } })
+        return PodFiles.resolvConf(
+            nameservers: nameservers, search: search, options: defaults.filter { !named.contains($0.prefix { $0 != ":" }) } + options)
+    }
+}
