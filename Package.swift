@@ -49,7 +49,7 @@ let package = Package(
         .executableTarget(name: "lab-shim", path: "Sources/Shim"),
         .target(name: "Sandbox", dependencies: ["CSandbox", log]),
         .target(name: "Network", dependencies: ["CSandbox", "Sandbox", log, .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio")]),
-        .target(name: "Images", dependencies: ["KubeModel", "CResources", log]),
+        .target(name: "Images", dependencies: ["KubeModel", "CResources", log, yams]),
         .target(name: "ControllerRuntime", dependencies: ["KubeModel", "Catalogue", "Registry", log], path: "Sources/Controllers/Runtime"),
         .target(name: "Node", dependencies: ["KubeModel", "Catalogue", "Registry", "ControllerRuntime", "Sandbox", "Network", "Images", log]),
         .target(name: "Workloads", dependencies: ["KubeModel", "Catalogue", "Registry", "ControllerRuntime", log], path: "Sources/Controllers/Workloads"),
@@ -67,7 +67,7 @@ let package = Package(
         .target(
             name: "LabCLI",
             dependencies: [
-                "KubeModel", "Images", "LabDaemon", log,
+                "KubeModel", "Images", "Network", "LabDaemon", log,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "GRDB", package: "GRDB.swift"),
@@ -77,6 +77,7 @@ let package = Package(
         .testTarget(name: "KubeModelTests", dependencies: ["KubeModel"]),
         .testTarget(name: "CatalogueTests", dependencies: ["Catalogue"]),
         .testTarget(name: "RegistryTests", dependencies: ["Registry"]),
+        .testTarget(name: "ImagesTests", dependencies: ["Images"]),
     ],
     swiftLanguageModes: [.v6]
 )

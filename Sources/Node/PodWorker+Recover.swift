@@ -115,3 +115,21 @@ extension PodWorker {
         return LogFiles(path: directory.log(attempt, of: name)).lastText(lines: 80, bytes: 2048)
     }
 }
+
+extension PodWorker {
+    /// Takes up a pod whose object is gone: whatever has an attempt is found, so that `discard` can end it.
+    func recoverOrphan() async {
+        record = PodRecord(directory: directory.path)
+        if let address = record?.address, !address.isEmpty { self.address = context.network.existing(address) }
+        for name in Files.list(directory.containers) {
+            guard let number = directory.attemptNumbers(of: name).last else { continue }
+            guard case .running(let running)? = try? context.runtime.adopt(stateDirectory: directory.attempt(number, of: name)) else {
+                continue
+            }
+            containers[name] = ContainerRun()
+            containers[name]?.attempt = number
+            containers[name]?.running = running
+            follow(running, name, attempt: number)
+        }
+    }
+}

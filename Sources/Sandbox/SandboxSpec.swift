@@ -86,6 +86,9 @@ public struct Mount: Sendable {
         case bind(source: String, subPath: String?)
         /// A private memory file system; nil is half of the machine's memory (the kernel's default).
         case tmpfs(sizeBytes: UInt64?, mode: UInt32)
+        /// An overlay of its own over a directory: the container may write there, into a private layer of its state directory;
+        /// the source never changes.
+        case overlay(source: String)
         /// A device file of the machine, such as `/dev/nvidia0`; mounted without `nodev`.
         case device(source: String)
     }

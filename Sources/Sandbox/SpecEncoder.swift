@@ -66,6 +66,9 @@ struct SpecEncoder {
             case .tmpfs(let size, let mode):
                 record.kind = KSB_MOUNT_TMPFS.rawValue
                 (record.size_bytes, record.mode) = (size ?? 0, mode)
+            case .overlay(let path):
+                record.kind = KSB_MOUNT_OVERLAY.rawValue
+                source = path
             case .device(let path):
                 record.kind = KSB_MOUNT_DEVICE.rawValue
                 source = path

@@ -10,7 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -39,6 +41,15 @@ struct supervisor {
 };
 
 static struct supervisor self;
+static char *command_line;  // ours, with the host's paths
+static size_t command_line_bytes;
+
+// What `ps` in the container shows of its first process.
+static void rename_init(void) {
+    memset(command_line, 0, command_line_bytes);
+    memcpy(command_line, "init", 4);
+    prctl(PR_SET_NAME, "init", 0, 0, 0);
+}
 
 static void tell(uint32_t type, const struct outcome *outcome) {
     struct ksb_event event = {
@@ -72,6 +83,7 @@ static int start_init(bool shared_user_namespace) {
     long pid = syscall(SYS_clone3, &arguments, sizeof arguments);
     if (pid < 0) return fail("start the container's init", "the kernel refuses new namespaces; lab doctor says what is missing");
     if (pid == 0) {
+        rename_init();
         close(CONTROL);
         close(pair[0]);
         close(out[0]);
@@ -271,6 +283,9 @@ int shim_run(int argc, char **argv) {
             return 64;
         }
     }
+    command_line = argv[0] - sizeof "lab-shim";
+    command_line_bytes = (size_t)(argv[argc - 1] + strlen(argv[argc - 1]) - command_line);
+    umask(022);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
     self.socket = self.output[0] = self.output[1] = self.init_pidfd = -1;

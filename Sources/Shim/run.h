@@ -122,6 +122,9 @@ int drop_privileges(const struct spec *spec);
 int root_enter(const struct spec *spec);
 int root_standard_mounts(const struct spec *spec, int root);
 int root_masks(const struct spec *spec, int root);
+/// An overlay at `place` whose private layers `NAMEupper` and `NAMEwork` are made in the state directory. `lower` are
+/// descriptors of directories, uppermost first.
+int overlay_mount(const struct spec *spec, const char *step, const char *name, const int *lower, size_t count, const char *place);
 int root_volumes(const struct spec *spec, int root);
 
 // ---- paths and mounts by descriptor (run_paths.c)

@@ -14,48 +14,59 @@
 
 #define OPTIONS_MAX 4095  // mount(2) takes one page
 
-// Layers go by descriptor: short, free of ':' and ',' and of races.
-static int lower_option(const struct spec *spec, char *options, size_t *length) {
-    for (size_t i = 0; i < spec->lower.count; i++) {
-        int fd = open(spec->lower.items[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0) return fail("open a root layer", "%s must be an existing directory", spec->lower.items[i]);
-        int count = snprintf(options + *length, OPTIONS_MAX - *length, "%s/proc/self/fd/%d", i ? ":" : "lowerdir=", fd);
-        if (count < 0 || *length + (size_t)count >= OPTIONS_MAX) {
-            errno = E2BIG;
-            return fail("open the root layers", "%zu layers are more than the kernel takes in one mount", spec->lower.count);
-        }
-        *length += (size_t)count;
-    }
-    return 0;
+static int make_layer(int parent, const char *name, const char *half, const char *step) {
+    char path[64];
+    snprintf(path, sizeof path, "%s%s", name, half);
+    if (mkdirat(parent, path, 0755) < 0 && errno != EEXIST) return fail(step, "the writable layer %s cannot be made", path);
+    int fd = openat(parent, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return fd < 0 ? fail(step, "the writable layer %s cannot be opened", path) : fd;
 }
 
-static int make_private_directory(int parent, const char *name, const char *state_directory) {
-    if (mkdirat(parent, name, 0755) < 0 && errno != EEXIST)
-        return fail("make the writable layer", "%s/%s cannot be made", state_directory, name);
-    int fd = openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    return fd < 0 ? fail("make the writable layer", "%s/%s cannot be opened", state_directory, name) : fd;
-}
-
-// Mounted over its own upper directory, in our mount namespace only. Returns the new root.
-static int mount_overlay(const struct spec *spec) {
-    const char *state_directory = spec->state_directory;
-    int state = open(state_directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (state < 0) return fail("open the state directory", "%s must exist", state_directory);
-    int upper = make_private_directory(state, "upper", state_directory);
-    int work = upper < 0 ? -1 : make_private_directory(state, "work", state_directory);
+int overlay_mount(const struct spec *spec, const char *step, const char *name, const int *lower, size_t count, const char *place) {
+    int state = open(spec->state_directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (state < 0) return fail(step, "the state directory %s must exist", spec->state_directory);
+    int upper = make_layer(state, name, "upper", step);
+    int work = upper < 0 ? -1 : make_layer(state, name, "work", step);
     if (work < 0) return -1;
     char options[OPTIONS_MAX + 1];
     // userxattr: we are in a user namespace. volatile: the layer dies with the container, so ending it must not sync a disk.
-    size_t length = (size_t)snprintf(
-        options, sizeof options, "userxattr,volatile,upperdir=/proc/self/fd/%d,workdir=/proc/self/fd/%d,", upper, work);
-    if (lower_option(spec, options, &length) < 0) return -1;
-    char place[4400];
-    snprintf(place, sizeof place, "%s/upper", state_directory);
-    if (mount("overlay", place, "overlay", MS_NODEV, options) < 0) {
-        return fail(
-            "mount the root", "an overlay over %zu layers with its upper layer in %s: the file system there must hold extended "
-            "attributes, and a state directory serves one start only", spec->lower.count, state_directory);
+    // Layers go by descriptor: short, free of ':' and ',' and of races.
+    int length = snprintf(
+        options, sizeof options, "userxattr,volatile,upperdir=/proc/self/fd/%d,workdir=/proc/self/fd/%d", upper, work);
+    for (size_t i = 0; i < count && length < OPTIONS_MAX; i++)
+        length += snprintf(
+            options + length, sizeof options - (size_t)length, "%s/proc/self/fd/%d", i ? ":" : ",lowerdir=", lower[i]);
+    if (length >= OPTIONS_MAX) {
+        errno = E2BIG;
+        return fail(step, "%zu layers are more than the kernel takes in one mount", count);
     }
+    if (mount("overlay", place, "overlay", MS_NODEV | MS_NOSUID, options) < 0) {
+        return fail(
+            step, "an overlay over %zu directories with its writable layer in %s: its file system must hold extended "
+            "attributes, no layer may contain mounts, and a state directory serves one start only", count, spec->state_directory);
+    }
+    close(state);
+    close(upper);
+    close(work);
+    return 0;
+}
+
+// Mounted over its own upper directory, in our mount namespace only. Returns the new root.
+static int mount_root(const struct spec *spec) {
+    int lower[OPTIONS_MAX / 16] = {0};
+    size_t count = spec->lower.count;
+    if (count > sizeof lower / sizeof lower[0]) {
+        errno = E2BIG;
+        return fail("mount the root", "%zu layers are more than the kernel takes in one mount", count);
+    }
+    char place[4400];
+    for (size_t i = 0; i < count; i++) {
+        lower[i] = open(spec->lower.items[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (lower[i] < 0) return fail("open a root layer", "%s must be an existing directory", spec->lower.items[i]);
+    }
+    snprintf(place, sizeof place, "%s/upper", spec->state_directory);
+    if (overlay_mount(spec, "mount the root", "", lower, count, place) < 0) return -1;
+    for (size_t i = 0; i < count; i++) close(lower[i]);
     int root = open(place, O_PATH | O_DIRECTORY | O_CLOEXEC);
     return root < 0 ? fail("mount the root", "%s cannot be opened", place) : root;
 }
@@ -90,7 +101,7 @@ static int enter_working_directory(const struct spec *spec) {
 
 int root_enter(const struct spec *spec) {
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) return fail("make mounts private", "the kernel refuses");
-    int root = mount_overlay(spec);
+    int root = mount_root(spec);
     if (root < 0) return -1;
     if (root_standard_mounts(spec, root) < 0 || root_volumes(spec, root) < 0) return -1;
     if (make_working_directory(spec, root) < 0 || root_masks(spec, root) < 0) return -1;

@@ -56,9 +56,25 @@ static int tmpfs(const struct mount_entry *entry, const char *step) {
     return mount < 0 ? fail(step, "the kernel refuses a tmpfs with mode %s and size %s", mode, size) : mount;
 }
 
-static int put(const struct mount_entry *entry, int root) {
+// Mounted where it goes at once: an overlay is no file system that the older kernels make detached.
+static int put_overlay(const struct spec *spec, const struct mount_entry *entry, int root, const char *step) {
+    int source = open(entry->source, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (source < 0) return fail(step, "its source %s must be an existing directory", entry->source);
+    int target = path_make(root, entry->target, PATH_DIRECTORY);
+    if (target < 0) return fail(step, "the target can neither be found nor made in the container's root");
+    char name[32], place[40];
+    snprintf(name, sizeof name, "mount-%zu-", (size_t)(entry - spec->mounts));
+    snprintf(place, sizeof place, "/proc/self/fd/%d", target);
+    int result = overlay_mount(spec, step, name, &source, 1, place);
+    close(source);
+    close(target);
+    return result;
+}
+
+static int put(const struct spec *spec, const struct mount_entry *entry, int root) {
     char step[KSB_STEP_MAX];
     snprintf(step, sizeof step, "mount volume %s", entry->target);
+    if (entry->kind == KSB_MOUNT_OVERLAY) return put_overlay(spec, entry, root, step);
     bool directory = true;
     int mount = entry->kind == KSB_MOUNT_TMPFS ? tmpfs(entry, step) : bind(entry, step, &directory);
     if (mount < 0) return -1;
@@ -81,11 +97,11 @@ static int put_termination_log(const struct spec *spec, int root) {
     close(file);
     struct mount_entry entry = {
         .kind = KSB_MOUNT_BIND, .target = spec->termination_path, .source = source, .subpath = ""};
-    return put(&entry, root);
+    return put(spec, &entry, root);
 }
 
 int root_volumes(const struct spec *spec, int root) {
     for (size_t i = 0; i < spec->mount_count; i++)
-        if (put(&spec->mounts[i], root) < 0) return -1;
+        if (put(spec, &spec->mounts[i], root) < 0) return -1;
     return spec->termination_path ? put_termination_log(spec, root) : 0;
 }

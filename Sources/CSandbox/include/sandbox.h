@@ -76,7 +76,7 @@ struct ksb_numbers {
     uint64_t open_files;
 };
 
-enum ksb_mount_kind { KSB_MOUNT_BIND = 1, KSB_MOUNT_TMPFS = 2, KSB_MOUNT_DEVICE = 3 };
+enum ksb_mount_kind { KSB_MOUNT_BIND = 1, KSB_MOUNT_TMPFS = 2, KSB_MOUNT_DEVICE = 3, KSB_MOUNT_OVERLAY = 4 };
 
 /// Followed by three NUL-terminated strings: target, source, subpath (empty: none).
 struct ksb_mount {

@@ -35,12 +35,12 @@ public struct SuggestionReconciler: Reconciler {
         }
         status["conditions"] = .array(conditions.list)
         if status == suggestion.status, isExhausted == Suggestions.isExhausted(suggestion) { return .done }
-        let result = status
+        let (result, isAtEnd) = (status, isExhausted)
         // One write: an assignment exists with its name or not at all, so a crash neither loses nor repeats one.
         try await client.update(key, uid: suggestion.uid) { object in
             guard object["status"]["suggestions"].elements.count == suggestion.status["suggestions"].elements.count else { return }
             object["status"] = result
-            if isExhausted { object["metadata"]["annotations"][Suggestions.exhausted] = "true" }
+            if isAtEnd { object["metadata"]["annotations"][Suggestions.exhausted] = "true" }
         }
         return .done
     }

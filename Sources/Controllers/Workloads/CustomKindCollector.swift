@@ -1,18 +1,16 @@
-public import ControllerRuntime
-public import Logging
-public import Registry
 import Catalogue
-import Synchronization
+public import ControllerRuntime
+public import Registry
 
 /// Garbage collection for kinds that come and go with CustomResourceDefinitions. `GarbageCollector` follows the kinds that
-/// are served when it starts; this follows each one that appears later, as long as its task runs.
+/// are served when it is made; this follows each one that appears later, as long as its task runs.
 public struct CustomKindCollector: Sendable {
     private let client: Client
     private let manager: ControllerManager
     private let known: Set<GroupResource>
 
-    /// - Parameter collector: made just before, so that the two miss no kind between them.
-    public init(client: Client, manager: ControllerManager, following collector: GarbageCollector) {
+    /// - Parameter collector: the one that follows the kinds of the start.
+    public init(client: Client, manager: ControllerManager, beside collector: GarbageCollector) {
         self.client = client
         self.manager = manager
         known = Set(collector.sources.map(\.resource))
@@ -22,16 +20,21 @@ public struct CustomKindCollector: Sendable {
     public func run() async {
         await withDiscardingTaskGroup { group in
             var followed = known
+            func follow(_ definition: StoredObject) {
+                let spec = definition.spec
+                guard let group = spec["group"].stringValue, let plural = spec["names"]["plural"].stringValue else { return }
+                add(GroupResource(plural, group: group))
+            }
+            func add(_ resource: GroupResource) {
+                guard followed.insert(resource).inserted else { return }
+                let collector = GarbageCollector(client: client, resources: [resource])
+                group.addTask { await manager.run([collector]) }
+            }
             while !Task.isCancelled, !client.catalogue.isClosed {
-                let revision = client.catalogue.list(.customResourceDefinitions).revision
-                for resource in client.registry.storedResources where followed.insert(resource).inserted {
-                    let collector = GarbageCollector(client: client, resources: [resource])
-                    group.addTask { await manager.run([collector]) }
-                }
+                let (definitions, revision) = client.catalogue.list(.customResourceDefinitions)
+                for definition in definitions { follow(definition) }
                 guard let watch = try? client.catalogue.watch(.customResourceDefinitions, since: revision) else { continue }
-                // The registry learns of a new kind just after the write that this hears of; by the next change at the
-                // latest (its status is set) it is served.
-                for await _ in watch { if client.registry.storedResources.contains(where: { !followed.contains($0) }) { break } }
+                for await change in watch { follow(change.object) }
             }
         }
     }

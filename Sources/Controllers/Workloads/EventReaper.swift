@@ -21,7 +21,7 @@ public final class EventReaper: Reconciler {
     /// Ends of Events within this time are taken together.
     private static let granularity = Duration.seconds(60)
 
-    public init(client: Client, clock: TimeSource = TimeSource { .now() }, ttl: Duration = .seconds(3600), limit: Int = 10_000) {
+    public init(client: Client, clock: TimeSource = .system, ttl: Duration = .seconds(3600), limit: Int = 10_000) {
         self.client = client
         self.clock = clock
         self.ttl = ttl

@@ -1,6 +1,6 @@
 public import Catalogue
 public import ControllerRuntime
-public import KubeModel
+import KubeModel
 public import Registry
 
 /// Deletes what belongs to objects that are gone, and carries out foreground and orphaning deletion (upstream:

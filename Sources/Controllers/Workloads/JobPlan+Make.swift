@@ -4,7 +4,10 @@ extension JobPlan {
     /// - Parameters:
     ///   - job: one that is not finished.
     ///   - pods: those that it controls.
-    static func make(_ job: JobFacts, pods: [PodFacts], now: Timestamp) -> JobPlan { JobPlanner(job, pods, now).run() }
+    static func make(_ job: JobFacts, pods: [PodFacts], now: Timestamp) -> JobPlan {
+        var planner = JobPlanner(job, pods, now)
+        return planner.run()
+    }
 }
 
 private struct JobPlanner {

@@ -1,5 +1,6 @@
 import Catalogue
 import KubeModel
+import Registry
 
 /// The pods of a Job as upstream's job controller makes them.
 enum JobPods {
@@ -10,7 +11,7 @@ enum JobPods {
         let template = job.spec["template"]
         var metadata: JSON = ["namespace": .string(job.namespace)]
         for key in ["labels", "annotations", "finalizers"] { metadata.assign(key, template["metadata"][key]) }
-        metadata["ownerReferences"] = [job.controllerReferenceForDependents]
+        metadata["ownerReferences"] = [Owners.reference(to: job)]
         var spec = template["spec"]
         if let index {
             let number = JSON.string("\(index)")

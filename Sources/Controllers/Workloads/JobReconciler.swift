@@ -13,7 +13,7 @@ public struct JobReconciler: Reconciler {
     private let client: Client
     private let clock: TimeSource
 
-    public init(client: Client, clock: TimeSource = TimeSource { .now() }, concurrency: Int = 8) {
+    public init(client: Client, clock: TimeSource = .system, concurrency: Int = 8) {
         self.client = client
         self.clock = clock
         self.concurrency = concurrency

@@ -13,7 +13,7 @@ public struct NamespaceReconciler: Reconciler {
     /// How soon to look again at content that nothing announces, as custom kinds.
     static let retry = Duration.seconds(1)
 
-    public init(client: Client, clock: TimeSource = TimeSource { .now() }) {
+    public init(client: Client, clock: TimeSource = .system) {
         self.client = client
         self.clock = clock
         let catalogue = client.catalogue

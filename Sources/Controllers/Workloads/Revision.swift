@@ -24,28 +24,28 @@ enum Revision {
     private struct FNV {
         var state: UInt64 = 0xcbf2_9ce4_8422_2325
 
-        mutating func add(_ byte: UInt8) { state = (state ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
-        mutating func add(_ text: String) {
-            for byte in text.utf8 { add(byte) }
-            add(0)
+        mutating func add(byte: UInt8) { state = (state ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
+        mutating func add(text: String) {
+            for byte in text.utf8 { add(byte: byte) }
+            add(byte: 0)
         }
 
         mutating func add(_ value: JSON) {
             switch value {
             case .object(let members):
-                add(1)
+                add(byte: 1)
                 for (key, value) in members.sorted(by: { $0.key < $1.key }) {
-                    add(key)
+                    add(text: key)
                     add(value)
                 }
-                add(2)
+                add(byte: 2)
             case .array(let elements):
-                add(3)
+                add(byte: 3)
                 for element in elements { add(element) }
-                add(4)
+                add(byte: 4)
             default:
-                add(5)
-                add(value.text)
+                add(byte: 5)
+                add(text: value.text)
             }
         }
     }

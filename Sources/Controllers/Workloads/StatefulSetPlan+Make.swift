@@ -3,12 +3,13 @@ import KubeModel
 extension StatefulSetPlan {
     /// - Parameter pods: those that the set controls.
     static func make(_ set: StatefulSetFacts, pods: [StatefulPod], now: Timestamp) -> StatefulSetPlan {
-        StatefulSetPlanner(set, pods, now).run()
+        var planner = StatefulSetPlanner(set, pods, now)
+        return planner.run()
     }
 }
 
 private struct StatefulSetPlanner {
-    let set: StatefulSetFacts
+    let facts: StatefulSetFacts
     let now: Timestamp
     let pods: [StatefulPod]
     /// By ordinal, for those that the set wants.
@@ -17,19 +18,19 @@ private struct StatefulSetPlanner {
     let condemned: [StatefulPod]
     var plan = StatefulSetPlan()
 
-    init(_ set: StatefulSetFacts, _ pods: [StatefulPod], _ now: Timestamp) {
-        self.set = set
+    init(_ facts: StatefulSetFacts, _ pods: [StatefulPod], _ now: Timestamp) {
+        self.facts = facts
         self.now = now
         self.pods = pods
-        let range = set.start..<(set.start + max(0, set.replicas))
+        let range = facts.start..<(facts.start + max(0, facts.replicas))
         members = Dictionary(pods.filter { range.contains($0.ordinal) }.map { ($0.ordinal, $0) }) { first, _ in first }
         condemned = pods.filter { !range.contains($0.ordinal) }.sorted { $0.ordinal > $1.ordinal }
     }
 
-    private var ordinals: Range<Int> { set.start..<(set.start + max(0, set.replicas)) }
+    private var ordinals: Range<Int> { facts.start..<(facts.start + max(0, facts.replicas)) }
 
     mutating func run() -> StatefulSetPlan {
-        if !set.isBeingDeleted { act() }
+        if !facts.isBeingDeleted { act() }
         plan.status = status()
         return plan
     }
@@ -37,10 +38,10 @@ private struct StatefulSetPlanner {
     /// Scaling up comes before scaling down, and both before replacing what has an old template. An ordered set goes no
     /// further while one step is under way.
     private mutating func act() {
-        for ordinal in ordinals where advance(ordinal) && !set.isParallel { return }
-        for pod in condemned where condemn(pod) && !set.isParallel { return }
-        if set.isParallel, !plan.creations.isEmpty { return }
-        if !set.updatesOnDelete { roll() }
+        for ordinal in ordinals where advance(ordinal) && !facts.isParallel { return }
+        for pod in condemned where condemn(pod) && !facts.isParallel { return }
+        if facts.isParallel, !plan.creations.isEmpty { return }
+        if !facts.updatesOnDelete { roll() }
     }
 
     /// - Returns: whether an ordered set has to wait for this ordinal.
@@ -59,14 +60,14 @@ private struct StatefulSetPlanner {
     }
 
     private func isOfCurrentRevision(_ ordinal: Int) -> Bool {
-        !set.updatesOnDelete && ordinal < set.start + set.partition && set.currentRevision != set.updateRevision
+        !facts.updatesOnDelete && ordinal < facts.start + facts.partition && facts.currentRevision != facts.updateRevision
     }
 
     /// Ready for `minReadySeconds`; asks to look again when it will be.
     private mutating func isAvailable(_ pod: StatefulPod) -> Bool {
         guard pod.isRunningAndReady else { return false }
-        guard set.minReady > .zero, let since = pod.facts.readyTransition else { return true }
-        let left = set.minReady - (now - since)
+        guard facts.minReady > .zero, let since = pod.facts.readyTransition else { return true }
+        let left = facts.minReady - (now - since)
         if left <= .zero { return true }
         plan.wakeUp = min(plan.wakeUp ?? left, left)
         return false
@@ -75,7 +76,7 @@ private struct StatefulSetPlanner {
     /// - Returns: whether an ordered set has to wait.
     private mutating func condemn(_ pod: StatefulPod) -> Bool {
         if pod.facts.hasDeletionTimestamp { return true }
-        if !set.isParallel, !pod.isHealthy, pod != firstUnhealthy { return true }
+        if !facts.isParallel, !pod.isHealthy, pod != firstUnhealthy { return true }
         plan.deletions.append(pod)
         return true
     }
@@ -86,9 +87,9 @@ private struct StatefulSetPlanner {
 
     /// Replaces the highest pod that has an old template once those above it are well again.
     private mutating func roll() {
-        for ordinal in ordinals.reversed() where ordinal >= set.start + set.partition {
+        for ordinal in ordinals.reversed() where ordinal >= facts.start + facts.partition {
             guard let pod = members[ordinal] else { return }
-            if pod.revision != set.updateRevision, !pod.facts.hasDeletionTimestamp {
+            if pod.revision != facts.updateRevision, !pod.facts.hasDeletionTimestamp {
                 plan.deletions.append(pod)
                 return
             }
@@ -97,7 +98,7 @@ private struct StatefulSetPlanner {
     }
 
     private mutating func status() -> StatefulSetStatus {
-        var status = StatefulSetStatus(currentRevision: set.currentRevision, updateRevision: set.updateRevision)
+        var status = StatefulSetStatus(currentRevision: facts.currentRevision, updateRevision: facts.updateRevision)
         let deleted = Set(plan.deletions.map(\.facts.uid))
         for pod in pods {
             status.replicas += 1
@@ -106,16 +107,16 @@ private struct StatefulSetPlanner {
                 if isAvailable(pod) { status.available += 1 }
             }
             if pod.facts.hasDeletionTimestamp || deleted.contains(pod.facts.uid) { continue }
-            if pod.revision == set.currentRevision { status.current += 1 }
-            if pod.revision == set.updateRevision { status.updated += 1 }
+            if pod.revision == facts.currentRevision { status.current += 1 }
+            if pod.revision == facts.updateRevision { status.updated += 1 }
         }
         for creation in plan.creations {
             status.replicas += 1
-            if creation.isOfCurrentRevision || set.currentRevision == set.updateRevision { status.current += 1 }
+            if creation.isOfCurrentRevision || facts.currentRevision == facts.updateRevision { status.current += 1 }
             if !creation.isOfCurrentRevision { status.updated += 1 }
         }
         // A rollout is over when every replica is of the new template and ready.
-        if !set.updatesOnDelete, status.updated == set.replicas, status.ready == set.replicas, status.replicas == set.replicas {
+        if !facts.updatesOnDelete, status.updated == facts.replicas, status.ready == facts.replicas, status.replicas == facts.replicas {
             status.current = status.updated
             status.currentRevision = status.updateRevision
         }

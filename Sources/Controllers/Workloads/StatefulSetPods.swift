@@ -1,5 +1,6 @@
 import Catalogue
 import KubeModel
+import Registry
 
 /// The pods and claims of a StatefulSet.
 enum StatefulSetPods {
@@ -14,7 +15,7 @@ enum StatefulSetPods {
         metadata["labels"][podNameLabel] = .string(podName)
         metadata["labels"][podIndexLabel] = .string("\(ordinal)")
         metadata["labels"][revisionLabel] = .string(revision)
-        metadata["ownerReferences"] = [set.controllerReferenceForDependents]
+        metadata["ownerReferences"] = [Owners.reference(to: set)]
         var spec = template["spec"]
         spec["hostname"] = .string(podName)
         spec.assign("subdomain", (set.spec["serviceName"].stringValue ?? "").isEmpty ? .null : set.spec["serviceName"])

@@ -12,7 +12,7 @@ public struct StatefulSetReconciler: Reconciler {
     /// The template before the one that is being rolled out, kept while a partition holds pods back at it.
     static let heldTemplate = "kindling.dev/held-template"
 
-    public init(client: Client, clock: TimeSource = TimeSource { .now() }) {
+    public init(client: Client, clock: TimeSource = .system) {
         self.client = client
         self.clock = clock
     }
@@ -96,7 +96,7 @@ public struct StatefulSetReconciler: Reconciler {
         let after = plan.status.json(over: before, generation: facts.generation)
         // What is rolled out now is what a partition will hold back at the next change of the template.
         let holds = facts.partition > 0
-        let template = plan.status.currentRevision == facts.updateRevision ? set.spec["template"] : nil
+        let template = plan.status.currentRevision == facts.updateRevision ? Optional(set.spec["template"]) : nil
         try await client.update(set.key, uid: set.uid) { value in
             guard value["status"] == before else { return }
             value["status"] = after

@@ -18,7 +18,7 @@ struct TableBuilder: Sendable {
         self.version = version
         self.include = include
         self.now = now
-        cells = Self.columns(of: kind).map(ColumnCell.init)
+        cells = Self.columns(of: kind).map { ColumnCell($0, isCustom: kind.isCustom) }
     }
 
     /// The kind's columns; a custom kind's own ones come behind the name.
@@ -67,57 +67,3 @@ struct TableBuilder: Sendable {
     }
 }
 
-/// One column of a table: its definition and the way from an object to its cell.
-struct ColumnCell: Sendable {
-    let column: PrinterColumn
-    private let printer: Printer?
-    private let path: JSONPath?
-
-    init(_ column: PrinterColumn) {
-        self.column = column
-        switch column.source {
-        case .function(let name):
-            printer = Printers.byName[name]
-            path = nil
-        case .path(let text):
-            printer = nil
-            path = try? JSONPath(parsing: text)
-        }
-    }
-
-    var definition: JSON {
-        [
-            "name": .string(column.name), "type": .string(column.type), "format": .string(column.format),
-            "description": .string(column.description), "priority": JSON(column.priority),
-        ]
-    }
-
-    func value(of object: JSON, now: Timestamp) -> JSON {
-        if let printer { return printer(object, now) }
-        guard let path else { return .null }
-        let found = path.evaluate(object).filter { !$0.isNull }
-        guard let first = found.first else { return isAge ? "<unknown>" : column.type == "string" && isBuiltInPath ? "" : .null }
-        if isAge || column.type == "date" { return .string(HumanDuration.age(since: first, now: now)) }
-        switch column.type {
-        case "string":
-            // Several matches are shown one after the other, as upstream's JSONPath printer does.
-            if found.count > 1 { return .string(found.map(Self.text).joined(separator: " ")) }
-            return .string(Self.text(first))
-        case "integer": return first.intValue.map { JSON($0) } ?? .null
-        case "number": return first.doubleValue.map(JSON.double) ?? .null
-        case "boolean": return first.boolValue.map { JSON($0) } ?? .null
-        default: return first
-        }
-    }
-
-    /// Built-in tables give the age as text, not as a date.
-    private var isAge: Bool {
-        guard case .path(".metadata.creationTimestamp") = column.source else { return false }
-        return true
-    }
-
-    /// Cells of built-in kinds are empty where a field is absent; custom ones are null, which kubectl prints as `<none>`.
-    private var isBuiltInPath: Bool { column.description.isEmpty }
-
-    private static func text(_ value: JSON) -> String { value.stringValue ?? value.text }
-}

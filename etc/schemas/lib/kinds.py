@@ -14,11 +14,12 @@ VERBS = {
 CUSTOM_VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
 PATH = re.compile(r"/(?:api|apis/(?P<group>[^/]+))/(?P<version>[^/]+)/(?P<namespaced>namespaces/\{namespace\}/)?"
                   r"(?P<plural>[a-z]+)(?P<name>/\{name\})?(?:/(?P<subresource>[a-z]+))?$")
+# Of columns that are more than a field (and of all those of custom resources).
 DESCRIPTIONS = {
-    "Name": "name, unique in its namespace", "Age": "time since it was created", "Ready": "how many are ready, of how many",
-    "Status": "where it stands", "Restarts": "restarts of the containers, and when the last was",
-    "Containers": "names of the template's containers", "Images": "images of the template's containers",
-    "Selector": "labels of what belongs to it",
+    "Age": "time since it was created", "Ready": "how many are ready, of how many", "Status": "where it stands",
+    "Restarts": "restarts of the containers, and when the last was", "Containers": "names of the template's containers",
+    "Images": "images of the template's containers", "Selector": "labels of what belongs to it", "Type": "type of the newest condition",
+    "Requested": "how many were asked for", "Assigned": "how many there are", "Message": "why it stands so",
 }
 COLUMN = re.compile(r"(?P<name>[^=:]+?)(?:: (?P<type>[a-z]+))?(?P<wide> wide)?(?: = (?P<source>\S+))?$")
 USUAL = {"Name": ".metadata.name", "Age": "age"}
@@ -51,7 +52,7 @@ def entry(group, version, kind, facts, definition, resource):
         "singular": kind.lower(), "shortNames": facts.get("shortNames", []), "categories": facts.get("categories", []),
         "namespaced": resource["namespaced"], "definition": definition, "subresources": sorted(resource["subresources"]),
         "verbs": sorted(resource["verbs"]), "serve": facts.get("serve", False), "storage": True, "custom": False,
-        "columns": [column(text) for text in facts.get("columns", ["Name", "Created At: date = .metadata.creationTimestamp"])],
+        "columns": [column(text) for text in facts.get("columns", ["Name", "Created At: date = createdAt"])],
     }
 
 
@@ -89,7 +90,7 @@ def column(text):
     if not source:
         raise SystemExit(f"derive: kinds.yaml: column {name} says not where its value comes from")
     return made_column(name, match["type"] or "string", "name" if source == ".metadata.name" or name == "Name" else "",
-                       1 if match["wide"] else 0, source, DESCRIPTIONS.get(name, ""))
+                       1 if match["wide"] else 0, source, "" if source.startswith(".") else DESCRIPTIONS.get(name, ""))
 
 
 def made_column(name, type_name, format_name, priority, source, description):

@@ -1,18 +1,4 @@
-public import Catalogue
-public import KubeModel
-
-extension StoredObject {
-    /// The owner reference with which this object controls what it makes (upstream: metav1.NewControllerRef).
-    public var controllerReferenceForDependents: JSON {
-        [
-            "apiVersion": value["apiVersion"], "kind": value["kind"], "name": .string(name), "uid": .string(uid), "controller": true,
-            "blockOwnerDeletion": true,
-        ]
-    }
-
-    /// Whether that object is this one's controller: the same uid, not only the same name.
-    public func isControlled(by owner: StoredObject) -> Bool { controllerReference["uid"].stringValue == owner.uid }
-}
+import KubeModel
 
 extension JSON {
     /// Sets a member, or removes it where the value is null: no null ever reaches a stored object.
