@@ -167,3 +167,36 @@ struct kd_fault kd_pod_network_remove(int nl, const char *pin, const char *inter
     if (unlink(pin) < 0 && errno != ENOENT) result = fault(errno, "removing the pin of the network namespace");
     return result;
 }
+
+// The counters that the kernel keeps for the calling thread's network namespace.
+static int sockets_used(void) {
+    char text[1024];
+    int fd = open("/proc/thread-self/net/sockstat", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return -errno;
+    ssize_t n = read(fd, text, sizeof text - 1);
+    close(fd);
+    if (n <= 0) return -EIO;
+    text[n] = 0;
+    int all = -1, tcp = -1;
+    const char *line = strstr(text, "TCP: inuse");
+    if (sscanf(text, "sockets: used %d", &all) != 1 || line == NULL || sscanf(line, "TCP: inuse %d", &tcp) != 1) return -EIO;
+    return all + tcp;
+}
+
+static void *count_sockets(void *argument) {
+    int *result = argument;
+    if (setns(*result, CLONE_NEWNET) < 0) *result = -errno;
+    else *result = sockets_used();
+    return NULL;
+}
+
+int kd_pod_network_is_idle(const char *pin) {
+    int netns = open(pin, O_RDONLY | O_CLOEXEC);
+    if (netns < 0) return 0;
+    int result = netns;
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, count_sockets, &result) != 0) result = -1;
+    else pthread_join(thread, NULL);
+    close(netns);
+    return result == 0;
+}

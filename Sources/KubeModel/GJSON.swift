@@ -81,7 +81,11 @@ public enum GJSON {
                 var name: [UInt8] = []
                 var isPattern = false
                 while position < path.endIndex, path[position] != UInt8(ascii: "."), path[position] != UInt8(ascii: "|") {
-                    if path[position] == UInt8(ascii: "\\"), position + 1 < path.endIndex { position += 1 } else if path[position] == UInt8(ascii: "*") || path[position] == UInt8(ascii: "?") { isPattern = true }
+                    if path[position] == UInt8(ascii: "\\"), position + 1 < path.endIndex {
+                        position += 1
+                    } else if path[position] == UInt8(ascii: "*") || path[position] == UInt8(ascii: "?") {
+                        isPattern = true
+                    }
                     name.append(path[position])
                     position += 1
                 }

@@ -68,6 +68,8 @@ public struct JSONPath: Sendable {
 
 struct JSONPathEvaluation {
     private let root: JSON
+    /// `..` several times over multiplies what is found; no table cell needs more.
+    private static let resultLimit = 100_000
     /// The first member that was not there.
     private(set) var missing: String?
 
@@ -115,7 +117,7 @@ struct JSONPathEvaluation {
                 continue
             }
             var next: [JSON] = []
-            for value in values { take(step, value, into: &next) }
+            for value in values where next.count < Self.resultLimit { take(step, value, into: &next) }
             values = next
         }
         return values

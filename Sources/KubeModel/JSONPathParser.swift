@@ -2,6 +2,9 @@
 struct JSONPathParser {
     private let text: [UInt8]
     private var position = 0
+    /// Filters may hold paths with filters; a schema's author decides how many.
+    private var filterDepth = 0
+    private static let filterDepthLimit = 16
 
     init(_ text: String) { self.text = Array(text.utf8) }
 
@@ -77,9 +80,12 @@ struct JSONPathParser {
         if let byte, byte != UInt8(ascii: "."), byte != UInt8(ascii: "["), byte != UInt8(ascii: "$"), byte != UInt8(ascii: "@") {
             let first = JSONPath.Step.field(try identifier())
             let rest = position < text.count ? try path() : []
-            return [first] + rest
+            return try atEnd([first] + rest)
         }
-        let steps = position < text.count ? try path() : []
+        return try atEnd(position < text.count ? try path() : [])
+    }
+
+    private mutating func atEnd(_ steps: [JSONPath.Step]) throws(JSONPathError) -> [JSONPath.Step] {
         skipSpace()
         guard position == text.count else { throw unexpected("the end of the path") }
         return steps
@@ -168,6 +174,9 @@ struct JSONPathParser {
         position += 1
         skipSpace()
         if take("?(") {
+            filterDepth += 1
+            defer { filterDepth -= 1 }
+            guard filterDepth <= Self.filterDepthLimit else { throw JSONPathError(problem: "filters are nested too deeply") }
             let filter = try filter()
             guard take(")") else { throw unexpected("')'") }
             skipSpace()

@@ -122,7 +122,7 @@ struct SchemaValidation {
                 invalid(.string(text), "should be at least \(least) chars long")
             }
             if let most = rules.maxLength, text.unicodeScalars.count > most { add(.tooLong(path.description, maximum: most)) }
-            if let pattern = rules.pattern, !Pattern.matches(text, pattern) { invalid(.string(text), "should match '\(pattern)'") }
+            if let pattern = rules.compiledPattern, !pattern.matches(text) { invalid(.string(text), "should match '\(pattern)'") }
         }
         guard let format = body.ownFormat, !StringFormat.accepts(text, format) else { return }
         invalid(.string(text), "must be of type \(format): \(JSON.quoted(text))")

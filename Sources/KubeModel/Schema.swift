@@ -26,6 +26,8 @@ public final class Schema: Sendable {
         var minProperties: Int?
         var maxProperties: Int?
         var pattern: String?
+        /// The same, compiled; nil where it is no regular expression, which is then no constraint.
+        var compiledPattern: Pattern?
         var allOf: [Schema] = []
         var anyOf: [Schema] = []
         var oneOf: [Schema] = []
@@ -164,6 +166,7 @@ extension Schema.Rules {
         minProperties = json["minProperties"].intValue
         maxProperties = json["maxProperties"].intValue
         pattern = json["pattern"].stringValue
+        compiledPattern = pattern.flatMap { try? Pattern($0) }
         // A lone branch with a $ref is a link, not a rule.
         let branches = json["allOf"].elements
         allOf = branches.count == 1 && branches[0].has("$ref") ? [] : branches.map(decode)

@@ -113,7 +113,7 @@ enum Files {
         }
     }
 
-    static func unmount(_ path: String) { _ = umount2(path, Int32(MNT_DETACH.rawValue)) }
+    static func unmount(_ path: String) { _ = umount2(path, Int32(MNT_DETACH)) }
 
     /// Whether something else is mounted there than on the directory above.
     static func isMountPoint(_ path: String) -> Bool {

@@ -16,13 +16,11 @@ struct Machine: Sendable, Equatable {
 
     /// Looks at the machine. Control groups may give the daemon less than all of it: that counts.
     static func current(stateDirectory: String) -> Machine {
-        var information = sysinfo()
-        sysinfo(&information)
         var file = statvfs()
         statvfs(stateDirectory, &file)
         var name = utsname()
         uname(&name)
-        let total = Int(information.totalram) * Int(information.mem_unit)
+        let total = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
         return Machine(
             millicores: max(1, affinityCount()) * 1000, memoryBytes: min(total, memoryLimit() ?? total),
             storageBytes: Int(file.f_blocks) * Int(file.f_frsize), gpus: GPUPool.found(),
@@ -50,10 +48,21 @@ struct Machine: Sendable, Equatable {
         return amounts
     }
 
+    /// The processors that the daemon may run on, which may be fewer than there are.
     private static func affinityCount() -> Int {
-        var set = cpu_set_t()
-        guard sched_getaffinity(0, MemoryLayout<cpu_set_t>.size, &set) == 0 else { return Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
-        return withUnsafeBytes(of: &set) { bytes in bytes.reduce(0) { $0 + $1.nonzeroBitCount } }
+        for entry in (Files.text("/proc/self/status") ?? "").split(separator: "\n") where entry.hasPrefix("Cpus_allowed_list:") {
+            return count(inList: entry.dropFirst(18))
+        }
+        return sysconf(Int32(_SC_NPROCESSORS_ONLN))
+    }
+
+    /// How many numbers a list such as `0-3,8` has.
+    static func count(inList list: Substring) -> Int {
+        list.split(whereSeparator: { $0 == "," || $0.isWhitespace }).reduce(0) { total, range in
+            let ends = range.split(separator: "-").compactMap { Int($0) }
+            guard let first = ends.first, let last = ends.last, last >= first else { return total }
+            return total + last - first + 1
+        }
     }
 
     private static func memoryLimit() -> Int? {

@@ -1,3 +1,4 @@
+import Catalogue
 import KubeModel
 import Registry
 

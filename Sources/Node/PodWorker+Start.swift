@@ -1,3 +1,4 @@
+import Catalogue
 import Images
 import KubeModel
 import Network

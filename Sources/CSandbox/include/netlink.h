@@ -40,6 +40,8 @@ struct kd_fault kd_router_prepare(int nl, uint32_t gateway);
 struct kd_fault kd_pod_network_make(int nl, const struct kd_pod_network *spec);
 // Unpins the namespace and deletes its veth; what does not exist any more is no error.
 struct kd_fault kd_pod_network_remove(int nl, const char *pin, const char *interface);
+// 1 if the pinned namespace has no socket in use, so that no process of a pod can be left in it that talked to anyone.
+int kd_pod_network_is_idle(const char *pin);
 // 1 if `path` is a pinned namespace, 0 if not.
 int kd_is_pinned(const char *path);
 // Names of the interfaces in nl's namespace that begin with `prefix`, each ended by a zero byte; gives the bytes used.

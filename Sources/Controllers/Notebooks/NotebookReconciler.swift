@@ -33,7 +33,7 @@ public final class NotebookReconciler: Reconciler {
             .objects(.notebooks), .controlled(.statefulSets, by: .notebooks, kind: "Notebook"),
             .controlled(.services, by: .notebooks, kind: "Notebook"), .controlled(.secrets, by: .notebooks, kind: "Notebook"),
             EventSource(.pods) { change in
-                guard let name = change.object.labels["notebook-name"] else { return [] }
+                guard let name = change.object.metadata["labels"]["notebook-name"].stringValue else { return [] }
                 return [ObjectKey(.notebooks, namespace: change.object.namespace, name: name)]
             },
         ]
@@ -50,8 +50,13 @@ public final class NotebookReconciler: Reconciler {
             return .done
         }
         // The Secret first: the pod's environment refers to it.
-        let token = NotebookPlan.ownToken(notebook) ?? NotebookPlan.randomToken()
-        _ = try await ensure(NotebookPlan.secret(notebook, token: token), .secrets, notebook) { secret, _ in secret }
+        let own = NotebookPlan.ownToken(notebook)
+        let secret = NotebookPlan.secret(notebook, token: own ?? NotebookPlan.randomToken())
+        _ = try await ensure(secret, .secrets, notebook) { [client] existing, wanted in
+            // A random token is made once; the user's own is followed.
+            guard own != nil else { return existing }
+            return try await client.update(existing.key, uid: existing.uid) { $0["data"] = wanted["data"] }
+        }
         let set = try await ensure(NotebookPlan.statefulSet(notebook), .statefulSets, notebook, alignSet)
         _ = try await ensure(NotebookPlan.service(notebook), .services, notebook) { [client] service, wanted in
             try await client.update(service.key, uid: service.uid) { Self.updateService(&$0, wanted) }

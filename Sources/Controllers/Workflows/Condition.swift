@@ -32,7 +32,8 @@ struct Condition {
         var left = try and()
         while take("||") {
             let right = try and()
-            left = .bool(try Self.flag(left) || Self.flag(right))
+            let (first, second) = (try Self.flag(left), try Self.flag(right))
+            left = .bool(first || second)
         }
         return left
     }
@@ -41,7 +42,8 @@ struct Condition {
         var left = try comparison()
         while take("&&") {
             let right = try comparison()
-            left = .bool(try Self.flag(left) && Self.flag(right))
+            let (first, second) = (try Self.flag(left), try Self.flag(right))
+            left = .bool(first && second)
         }
         return left
     }

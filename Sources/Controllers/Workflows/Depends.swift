@@ -65,8 +65,12 @@ struct Depends {
     private static func evaluate(_ expression: Expression, _ result: (String) -> TaskResult, _ continueOn: (String) -> JSON) throws(Problem) -> Bool {
         switch expression {
         case .not(let inner): return !(try evaluate(inner, result, continueOn))
-        case .and(let left, let right): return try evaluate(left, result, continueOn) && evaluate(right, result, continueOn)
-        case .or(let left, let right): return try evaluate(left, result, continueOn) || evaluate(right, result, continueOn)
+        case .and(let left, let right):
+            let (first, second) = (try evaluate(left, result, continueOn), try evaluate(right, result, continueOn))
+            return first && second
+        case .or(let left, let right):
+            let (first, second) = (try evaluate(left, result, continueOn), try evaluate(right, result, continueOn))
+            return first || second
         case .task(let name, nil):
             let end = result(name)
             let onward = continueOn(name)

@@ -26,8 +26,10 @@ public struct EndpointsReconciler: Reconciler {
     private static func services(for change: Change, in catalogue: Catalogue) -> [ObjectKey] {
         let (new, old) = (change.object, change.previous)
         if let old, change.kind == .modified, !concernsEndpoints(old, new) { return [] }
+        let services = catalogue.list(.services, namespace: new.namespace).objects
+        if services.isEmpty { return [] }
         let labels = [new.labels, old?.labels ?? [:]]
-        return catalogue.list(.services, namespace: new.namespace).objects.filter { service in
+        return services.filter { service in
             guard let selector = selector(of: service) else { return false }
             return labels.contains { selector.matches($0) }
         }.map(\.key)

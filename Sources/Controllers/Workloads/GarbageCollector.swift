@@ -36,6 +36,7 @@ public struct GarbageCollector: Reconciler {
             }
             return keys
         }
+        if let previous = change.previous, !concernsOwnership(previous, object) { return [] }
         if !owners.isEmpty { keys.append(object.key) }
         guard object.isBeingDeleted else { return keys }
         let finalizers = object.finalizers
@@ -44,6 +45,12 @@ public struct GarbageCollector: Reconciler {
             keys += catalogue.dependents(of: object.uid).map(\.key)
         }
         return keys
+    }
+
+    /// Most changes are of a status: they are passed over at once.
+    private static func concernsOwnership(_ old: StoredObject, _ new: StoredObject) -> Bool {
+        old.isBeingDeleted != new.isBeingDeleted || old.metadata["ownerReferences"] != new.metadata["ownerReferences"]
+            || old.metadata["finalizers"] != new.metadata["finalizers"]
     }
 
     public func reconcile(_ key: ObjectKey) async throws -> ReconcileResult {

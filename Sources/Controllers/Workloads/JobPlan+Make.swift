@@ -148,15 +148,13 @@ private struct JobPlanner {
     private mutating func manage(_ failures: [PodFacts]) {
         if job.isSuspended {
             plan.accounted.formUnion(active.map(\.uid))
-            delete(active)
-            return
+            return delete(active)
         }
         let wanted = wantedActive
-        let surplus = removable(atLeast: max(0, active.count - wanted))
+        let surplus = Array(removable(atLeast: max(0, active.count - wanted)).prefix(JobPlan.batch))
         if !surplus.isEmpty {
             plan.accounted.formUnion(surplus.map(\.uid))
-            delete(Array(surplus.prefix(JobPlan.batch)))
-            return
+            return delete(surplus)
         }
         var missing = wanted - active.count
         if job.replacesOnlyFailed { missing -= terminating }

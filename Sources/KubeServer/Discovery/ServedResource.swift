@@ -35,7 +35,7 @@ struct ServedResource: Sendable {
         verbs = kind.verbs
         shortNames = kind.shortNames
         categories = kind.categories
-        subresources = kind.subresources.sorted().map { Self.subresource($0, kind) }
+        subresources = kind.subresources.filter(Self.servedSubresources.contains).sorted().map { Self.subresource($0, kind) }
     }
 
     /// A resource that objects are posted to but never stored in.

@@ -27,7 +27,7 @@ struct Connection: Sendable {
         if let tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls)) }
         var decoder = NIOHTTPDecoderLimitConfiguration()
         decoder.maxHeaderListSize = limits.headers
-        try pipeline.configureHTTPServerPipeline(withDecoderLimitConfiguration: decoder)
+        try pipeline.configureHTTPServerPipeline(withEncoderConfiguration: HTTPResponseEncoder.Configuration(), withDecoderLimitConfiguration: decoder)
         try pipeline.addHandler(ConnectionGuard(limits: limits))
         return try NIOAsyncChannel(wrappingChannelSynchronously: channel)
     }

@@ -1,8 +1,8 @@
-public import Logging
+import Logging
 public import NIOCore
 import NIOHTTP1
 import NIOPosix
-public import NIOSSL
+import NIOSSL
 import Synchronization
 
 /// Limits that protect the server from its clients.

@@ -79,10 +79,7 @@ extension ResourceHandler {
 
     /// The objects as they were at an earlier revision: what has changed since is undone, newest first.
     private func past(_ objects: [StoredObject], asOf revision: Int64, _ target: Target) async throws(APIStatus) -> [StoredObject] {
-        let changes: [Change]
-        do throws(RevisionExpired) {
-            changes = try await ChangeLog.changes(of: target.kind.resource, namespace: target.namespace, after: revision, in: catalogue)
-        } catch { throw .expired(requested: error.requested, oldest: error.oldest) }
+        let changes = try await ChangeLog.changes(of: target.kind.resource, namespace: target.namespace, after: revision, in: catalogue)
         if changes.isEmpty { return objects }
         var past: [ObjectKey: StoredObject] = [:]
         for object in objects { past[object.key] = object }

@@ -19,10 +19,11 @@ extension ResourceHandler {
         let start = try begin(scope)
         let catalogue = catalogue
         let interval = bookmarkInterval
+        let clock = clock
         return Response(
             headers: ["Content-Type": MediaType.json, "Cache-Control": "no-cache, private"],
             body: .stream { writer in
-                let session = WatchSession(scope: scope, start: start, encoder: encoder, catalogue: catalogue, writer: writer)
+                let session = WatchSession(scope: scope, start: start, encoder: encoder, catalogue: catalogue, writer: writer, clock: clock)
                 try await session.run(bookmarkInterval: interval)
             })
     }
@@ -34,19 +35,16 @@ extension ResourceHandler {
         let wanted = options.resourceVersion ?? 0
         // Without a revision, and by upstream's tradition with 0, a watch begins with the objects that are there.
         let sendsInitial = options.sendsInitialEvents ?? (wanted == 0)
-        do throws(RevisionExpired) {
-            if sendsInitial {
-                let (objects, revision) = catalogue.list(resource, namespace: scope.target.namespace)
-                if wanted > revision { throw ResourceHandler.tooLarge(wanted, revision) }
-                let watch = try catalogue.watch(resource, namespace: scope.target.namespace, since: revision)
-                return WatchSession.Start(watch: watch, revision: revision, initial: objects, marksInitialEnd: options.sendsInitialEvents == true)
-            }
-            let current = catalogue.revision
+        var (initial, revision): ([StoredObject], Int64) = ([], catalogue.revision)
+        if sendsInitial { (initial, revision) = catalogue.list(resource, namespace: scope.target.namespace) }
+        if wanted > revision {
             // A revision from the future comes from another life of this catalogue: the client has to list anew.
-            if wanted > current { throw RevisionExpired(requested: wanted, oldest: current) }
-            let since = wanted == 0 ? current : wanted
+            throw sendsInitial ? Self.tooLarge(wanted, revision) : .expired(requested: wanted, oldest: revision)
+        }
+        let since = sendsInitial || wanted == 0 ? revision : wanted
+        do throws(RevisionExpired) {
             let watch = try catalogue.watch(resource, namespace: scope.target.namespace, since: since)
-            return WatchSession.Start(watch: watch, revision: since, initial: [], marksInitialEnd: false)
+            return WatchSession.Start(watch: watch, revision: since, initial: initial, marksInitialEnd: options.sendsInitialEvents == true)
         } catch {
             throw .expired(requested: error.requested, oldest: error.oldest)
         }

@@ -35,7 +35,7 @@ struct ResourceHandler: Sendable {
         else { throw Router.notFound }
         let target = Target(kind: kind, namespace: path.namespace, name: path.name, subresource: path.subresource)
         // Only looking is possible over all namespaces at once.
-        if kind.isNamespaced, path.namespace == nil, path.name != nil || request.method != .GET { throw .methodNotAllowed(request.method.rawValue) }
+        if kind.isNamespaced, path.namespace == nil, path.name != nil || request.method != .GET { throw APIStatus.methodNotAllowed(request.method.rawValue) }
         guard let name = path.name else { return try await collection(target, request) }
         if let subresource = path.subresource {
             guard kind.subresources.contains(subresource) else { throw Router.notFound }
@@ -48,7 +48,7 @@ struct ResourceHandler: Sendable {
         case .PUT: return try await update(target, name, request)
         case .PATCH: return try await patch(target, name, request)
         case .DELETE: return try await delete(target, name, request)
-        default: throw .methodNotAllowed(request.method.rawValue)
+        default: throw APIStatus.methodNotAllowed(request.method.rawValue)
         }
     }
 

@@ -26,6 +26,7 @@ struct WatchSession: Sendable {
     let encoder: EventEncoder
     let catalogue: Catalogue
     let writer: BodyWriter
+    let clock: @Sendable () -> Timestamp
 
     func run(bookmarkInterval: Duration) async throws {
         var encoder = encoder

@@ -78,7 +78,7 @@ struct Representation: Equatable {
             code: 406, reason: "NotAcceptable", message: "only the following media types are accepted: \(MediaType.json), \(MediaType.yaml)")
     }
 
-    private init(form: Form = .object, encoding: Encoding = .json, metaVersion: String = "v1") {
+    init(form: Form = .object, encoding: Encoding = .json, metaVersion: String = "v1") {
         self.form = form
         self.encoding = encoding
         self.metaVersion = metaVersion

@@ -1,4 +1,4 @@
-public import KubeModel
+import KubeModel
 
 /// What `/version` tells (upstream: apimachinery/pkg/version.Info).
 public struct VersionInfo: Sendable {

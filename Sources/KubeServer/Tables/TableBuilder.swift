@@ -18,14 +18,13 @@ struct TableBuilder: Sendable {
         self.version = version
         self.include = include
         self.now = now
-        cells = Self.columns(of: kind).map { ColumnCell($0, isCustom: kind.isCustom) }
+        cells = Self.cells(of: kind)
     }
 
     /// The kind's columns; a custom kind's own ones come behind the name.
-    private static func columns(of kind: Kind) -> [PrinterColumn] {
-        let name = PrinterColumn(
-            name: "Name", type: "string", format: "name", description: "The name of the object.", priority: 0, source: .path(".metadata.name"))
-        return kind.columns.first?.name == "Name" || kind.columns.contains { $0.format == "name" } ? kind.columns : [name] + kind.columns
+    private static func cells(of kind: Kind) -> [ColumnCell] {
+        let cells = kind.columns.map { ColumnCell($0, isCustom: kind.isCustom) }
+        return kind.columns.contains { $0.name == "Name" || $0.format == "name" } ? cells : [.name] + cells
     }
 
     func table(of objects: [StoredObject], metadata: JSON) -> JSON {

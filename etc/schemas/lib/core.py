@@ -95,7 +95,7 @@ def renamed(schema):
         return [renamed(value) for value in schema]
     if not isinstance(schema, dict):
         return copy.deepcopy(schema)
-    return {key: plain_name(value) if key == "$ref" and value not in SPECIAL else renamed(value)
+    return {key: plain_name(value) if key == "$ref" and isinstance(value, str) and value not in SPECIAL else renamed(value)
             for key, value in schema.items()}
 
 

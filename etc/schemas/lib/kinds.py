@@ -18,11 +18,13 @@ PATH = re.compile(r"/(?:api|apis/(?P<group>[^/]+))/(?P<version>[^/]+)/(?P<namesp
 DESCRIPTIONS = {
     "Age": "time since it was created", "Ready": "how many are ready, of how many", "Status": "where it stands",
     "Restarts": "restarts of the containers, and when the last was", "Containers": "names of the template's containers",
-    "Images": "images of the template's containers", "Selector": "labels of what belongs to it", "Type": "type of the newest condition",
-    "Requested": "how many were asked for", "Assigned": "how many there are", "Message": "why it stands so",
+    "Images": "images of the template's containers", "Selector": "labels of what belongs to it",
+    "Type": "type of the newest condition", "Requested": "how many were asked for", "Assigned": "how many there are", "Message": "why it stands so",
 }
 COLUMN = re.compile(r"(?P<name>[^=:]+?)(?:: (?P<type>[a-z]+))?(?P<wide> wide)?(?: = (?P<source>\S+))?$")
-USUAL = {"Name": ".metadata.name", "Age": "age"}
+# Of kinds for which upstream has no columns.
+PLAIN_COLUMNS = ["Name", "Created At: date = createdAt"]
+USUAL = {"Name": ".metadata.name", "Age": ".metadata.creationTimestamp"}
 
 
 def list_definition(entry):
@@ -52,7 +54,7 @@ def entry(group, version, kind, facts, definition, resource):
         "singular": kind.lower(), "shortNames": facts.get("shortNames", []), "categories": facts.get("categories", []),
         "namespaced": resource["namespaced"], "definition": definition, "subresources": sorted(resource["subresources"]),
         "verbs": sorted(resource["verbs"]), "serve": facts.get("serve", False), "storage": True, "custom": False,
-        "columns": [column(text) for text in facts.get("columns", ["Name", "Created At: date = createdAt"])],
+        "columns": [column(text) for text in facts.get("columns", PLAIN_COLUMNS)],
     }
 
 
@@ -111,7 +113,8 @@ def katib_kinds(files, folder, prefix):
 def custom_entry(spec, version, definition, serve):
     names = spec["names"]
     columns = [column("Name")]
-    for listed in version.get("additionalPrinterColumns", [{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}]):
+    age = {"name": "Age", "type": "date", "jsonPath": USUAL["Age"]}
+    for listed in version.get("additionalPrinterColumns", [age]):
         columns.append(made_column(listed["name"], listed["type"], listed.get("format", ""), listed.get("priority", 0),
                                    listed["jsonPath"], DESCRIPTIONS.get(listed["name"], "")))
     return {

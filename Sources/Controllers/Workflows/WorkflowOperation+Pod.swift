@@ -1,0 +1,97 @@
+import KubeModel
+import Registry
+
+extension WorkflowOperation {
+    /// The annotation that carries the source of a script template into its pod, as a file of a downwardAPI volume.
+    static let scriptAnnotation = "kindling.dev/script"
+    private static let scriptDirectory = "/argo/staging"
+
+    /// Makes the pod of a container or script template, once.
+    mutating func executePod(_ call: Call) -> WorkflowNode? {
+        if let existing = node(named: call.nodeName) {
+            if existing.isFulfilled || pods[podName(of: existing)] != nil { return existing }
+            // The node was written, its pod was not: a crash came in between.
+        } else {
+            if let limit = spec["parallelism"].intValue, activePods >= limit { return nil }
+            if spec["suspend"].boolValue == true { return nil }
+        }
+        var local = call.scope
+        let podName = WorkflowNode.podName(workflow: name, node: call.nodeName, template: call.templateName)
+        local.values["pod.name"] = podName
+        local.values["node.name"] = call.nodeName
+        let template = local.apply(call.template)
+        func refuse(_ message: String) -> WorkflowNode {
+            startNode(
+                .skipped, call.nodeName, displayName: call.displayName, template: call.templateName, boundary: call.boundary, phase: .error, message: message)
+        }
+        if let unresolved = Substitution.firstUnresolved(in: template) { return refuse("\(unresolved)") }
+        for list in ["inputs", "outputs"] where !template[list]["artifacts"].elements.isEmpty {
+            return refuse("\(list).artifacts are not supported by this version: hand files over through a PersistentVolumeClaim")
+        }
+        if template["outputs"]["parameters"].elements.contains(where: { !$0["valueFrom"]["path"].isNull }) {
+            return refuse("outputs.parameters from files are not supported by this version: hand files over through a PersistentVolumeClaim")
+        }
+        var node = startNode(
+            .pod, call.nodeName, displayName: call.displayName, template: call.templateName, boundary: call.boundary, phase: .pending,
+            inputs: Self.inputsJSON(call.inputs, call.template))
+        podsToCreate.append(pod(named: podName, node: node, template))
+        activePods += 1
+        if let fresh = nodes[node.id] { node = WorkflowNode(fresh) }
+        return node
+    }
+
+    private func pod(named podName: String, node: WorkflowNode, _ template: JSON) -> JSON {
+        var labels = spec["podMetadata"]["labels"].members
+        var annotations = spec["podMetadata"]["annotations"].members
+        labels.merge(template["metadata"]["labels"].members) { $1 }
+        annotations.merge(template["metadata"]["annotations"].members) { $1 }
+        labels["workflows.argoproj.io/workflow"] = .string(name)
+        labels["workflows.argoproj.io/completed"] = "false"
+        annotations["workflows.argoproj.io/node-id"] = .string(node.id)
+        annotations["workflows.argoproj.io/node-name"] = .string(node.name)
+        annotations["kubectl.kubernetes.io/default-container"] = "main"
+        var main = template["script"].isNull ? template["container"] : template["script"]
+        var volumes = spec["volumes"].elements + template["volumes"].elements
+        for claim in spec["volumeClaimTemplates"].elements {
+            guard let claimName = claim["metadata"]["name"].stringValue else { continue }
+            volumes.append(["name": .string(claimName), "persistentVolumeClaim": ["claimName": .string("\(name)-\(claimName)")]])
+        }
+        if let source = main.remove("source") {
+            annotations[Self.scriptAnnotation] = source
+            volumes.append([
+                "name": "argo-staging",
+                "downwardAPI": ["items": [["path": "script", "mode": 0o755, "fieldRef": ["fieldPath": .string("metadata.annotations['\(Self.scriptAnnotation)']")]]]],
+            ])
+            main["volumeMounts"] = .array(main["volumeMounts"].elements + [["name": "argo-staging", "mountPath": .string(Self.scriptDirectory)]])
+            let command = main["command"].elements.isEmpty ? ["sh"] : main["command"].elements
+            main["command"] = .array(command + [.string("\(Self.scriptDirectory)/script")])
+        }
+        main["name"] = "main"
+        var podSpec: JSON = ["restartPolicy": "Never", "containers": .array([main] + template["sidecars"].elements.map(Self.withoutArgoFields))]
+        if !template["initContainers"].elements.isEmpty {
+            podSpec["initContainers"] = .array(template["initContainers"].elements.map { Self.withoutArgoFields($0) })
+        }
+        if !volumes.isEmpty { podSpec["volumes"] = .array(volumes) }
+        for key in ["serviceAccountName", "nodeSelector", "tolerations", "affinity", "securityContext", "imagePullSecrets", "hostAliases",
+            "priorityClassName", "schedulerName", "automountServiceAccountToken", "dnsConfig", "dnsPolicy", "hostNetwork"]
+        {
+            let value = template[key].isNull ? spec[key] : template[key]
+            if !value.isNull { podSpec[key] = value }
+        }
+        let deadline = template["activeDeadlineSeconds"]
+        if let seconds = deadline.intValue ?? deadline.stringValue.flatMap(Int.init) { podSpec["activeDeadlineSeconds"] = JSON(seconds) }
+        return [
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": [
+                "name": .string(podName), "namespace": .string(workflow.namespace), "labels": .object(labels.filter { !$0.value.isNull }),
+                "annotations": .object(annotations.filter { !$0.value.isNull }), "ownerReferences": [Owners.reference(to: workflow)],
+            ], "spec": podSpec,
+        ]
+    }
+
+    private static func withoutArgoFields(_ container: JSON) -> JSON {
+        var container = container
+        container.remove("mirrorVolumeMounts")
+        return container
+    }
+}

@@ -1,0 +1,229 @@
+import KubeModel
+
+extension WorkflowOperation {
+    /// Which template a step or task runs.
+    struct TemplateReference {
+        var name = ""
+        /// Given in place.
+        var inline = JSON.null
+        /// `templateRef` names a template of another object.
+        var isForeign = false
+
+        init(name: String) { self.name = name }
+
+        init(_ step: JSON) {
+            name = step["template"].stringValue ?? ""
+            inline = step["inline"]
+            isForeign = !step["templateRef"].isNull
+        }
+    }
+
+    /// How deep templates may call each other (argo: maxRecursionDepth).
+    private static let depthLimit = 100
+
+    /// Moves the node of one template on, with everything below it.
+    /// - Returns: the node; `nil` where it cannot start yet (parallelism).
+    mutating func execute(
+        template reference: TemplateReference, nodeName: String, displayName: String, boundary: String, arguments: [String: String],
+        scope: Substitution, depth: Int = 0
+    ) -> WorkflowNode? {
+        if let node = node(named: nodeName), node.isFulfilled { return node }
+        func refuse(_ message: String) -> WorkflowNode {
+            startNode(.skipped, nodeName, displayName: displayName, template: reference.name, boundary: boundary, phase: .error, message: message)
+        }
+        guard depth < Self.depthLimit else { return refuse("Maximum recursion depth exceeded. See https://argo-workflows.readthedocs.io") }
+        if reference.isForeign { return refuse("templateRef is not supported by this version") }
+        guard let found = reference.inline.isNull ? spec["templates"].elements.first(where: { $0["name"].stringValue == reference.name }) : reference.inline
+        else { return refuse("template \(reference.name) undefined") }
+        let inputs: [String: String]
+        switch Self.inputs(of: found, arguments) {
+        case .success(let values): inputs = values
+        case .failure(let problem): return refuse(problem.description)
+        }
+        var values = globals.values
+        for (key, value) in scope.values where key.hasPrefix("workflow.") { values[key] = value }
+        for (key, value) in inputs { values["inputs.parameters.\(key)"] = value }
+        let local = Substitution(values)
+        let call = Call(
+            template: found, reference: reference, nodeName: nodeName, displayName: displayName, boundary: boundary, inputs: inputs, scope: local,
+            depth: depth)
+        if !found["retryStrategy"].isNull { return executeRetry(call) }
+        return executeOnce(call)
+    }
+
+    /// One call of a template.
+    struct Call {
+        let template: JSON
+        let reference: TemplateReference
+        var nodeName: String
+        var displayName: String
+        let boundary: String
+        let inputs: [String: String]
+        var scope: Substitution
+        let depth: Int
+        var templateName: String { reference.name }
+    }
+
+    struct MissingInput: Error { let description: String }
+
+    private static func inputs(of template: JSON, _ arguments: [String: String]) -> Result<[String: String], MissingInput> {
+        var values: [String: String] = [:]
+        for parameter in template["inputs"]["parameters"].elements {
+            guard let name = parameter["name"].stringValue else { continue }
+            if let given = arguments[name] ?? Parameters.value(of: parameter) {
+                values[name] = given
+            } else {
+                return .failure(MissingInput(description: "inputs.parameters.\(name) was not supplied"))
+            }
+        }
+        return .success(values)
+    }
+
+    static func inputsJSON(_ inputs: [String: String], _ template: JSON) -> JSON {
+        let names = template["inputs"]["parameters"].elements.compactMap { $0["name"].stringValue }
+        if names.isEmpty { return .null }
+        return ["parameters": .array(names.map { ["name": .string($0), "value": .string(inputs[$0] ?? "")] })]
+    }
+
+    /// Runs a template without its retries.
+    mutating func executeOnce(_ call: Call) -> WorkflowNode? {
+        let template = call.template
+        if !template["steps"].isNull { return executeSteps(call) }
+        if !template["dag"].isNull { return executeDAG(call) }
+        if !template["container"].isNull || !template["script"].isNull { return executePod(call) }
+        if !template["suspend"].isNull { return executeSuspend(call) }
+        let kinds = ["resource", "http", "containerSet", "data", "plugin"].first { !template[$0].isNull }
+        let message = kinds.map { "templates of type \($0) are not supported by this version" } ?? "template \(call.templateName) has no type"
+        return startNode(
+            .skipped, call.nodeName, displayName: call.displayName, template: call.templateName, boundary: call.boundary, phase: .error, message: message)
+    }
+
+    private mutating func executeSuspend(_ call: Call) -> WorkflowNode {
+        var node = startNode(
+            .suspend, call.nodeName, displayName: call.displayName, template: call.templateName, boundary: call.boundary,
+            inputs: Self.inputsJSON(call.inputs, call.template))
+        let text = call.scope.apply(call.template["suspend"])["duration"]
+        let duration = text.stringValue.flatMap { Int($0).map { .seconds($0) } ?? GoDuration.parse($0) } ?? text.intValue.map { .seconds($0) }
+        if let duration, let start = Timestamp(parsing: node.json["startedAt"].stringValue ?? "") {
+            let due = start + duration
+            if now >= due { end(&node, .succeeded) } else { wake(at: due) }
+        }
+        return node
+    }
+
+    // MARK: Retries
+
+    /// A Retry node holds the attempts `name(0)`, `name(1)`, …; `limit` counts the retries.
+    private mutating func executeRetry(_ call: Call) -> WorkflowNode? {
+        let strategy = call.scope.apply(call.template["retryStrategy"])
+        var node = startNode(
+            .retry, call.nodeName, displayName: call.displayName, template: call.templateName, boundary: call.boundary,
+            inputs: Self.inputsJSON(call.inputs, call.template))
+        let attempts = node.children.compactMap { nodes[$0].map(WorkflowNode.init) }
+        if let last = attempts.last {
+            if last.isFulfilled {
+                if last.isGood {
+                    node.json["outputs"] = last.json["outputs"]
+                    if last.json["outputs"].isNull { node.json.remove("outputs") }
+                    end(&node, .succeeded)
+                    return node
+                }
+                switch RetryDecision(strategy, attempts: attempts, now: now) {
+                case .stop(let message):
+                    node.json["outputs"] = last.json["outputs"]
+                    if last.json["outputs"].isNull { node.json.remove("outputs") }
+                    end(&node, last.phase, message)
+                    return node
+                case .wait(let until, let message):
+                    node.json["message"] = .string(message)
+                    save(node)
+                    wake(at: until)
+                    return node
+                case .retry: break
+                }
+            } else {
+                return attempt(attempts.count - 1, call, &node)
+            }
+        }
+        return attempt(attempts.count, call, &node)
+    }
+
+    private mutating func attempt(_ number: Int, _ call: Call, _ parent: inout WorkflowNode) -> WorkflowNode {
+        if stopMessage != nil, number > 0, node(named: "\(call.nodeName)(\(number))") == nil {
+            end(&parent, .failed, stopMessage ?? "")
+            return parent
+        }
+        var attempt = call
+        attempt.nodeName = "\(call.nodeName)(\(number))"
+        attempt.displayName = "\(call.displayName)(\(number))"
+        attempt.scope = call.scope.adding(["retries": String(number)])
+        guard var child = executeOnce(attempt) else { return parent }
+        if child.json["nodeFlag"].isNull {
+            child.json["nodeFlag"] = ["retried": true]
+            save(child)
+        }
+        link(parent.id, to: child.id)
+        if let fresh = nodes[parent.id] { parent = WorkflowNode(fresh) }
+        if parent.json.has("message") {
+            parent.json.remove("message")
+            save(parent)
+        }
+        // An attempt may have ended at once: decide about the next one now, not at the next change.
+        if child.isFulfilled { return executeRetry(call) ?? parent }
+        return parent
+    }
+}
+
+/// Whether a failed attempt is followed by another (argo processNodeRetries).
+enum RetryDecision {
+    case retry
+    case wait(until: Timestamp, message: String)
+    case stop(message: String)
+
+    /// - Parameter attempts: all so far, the last one failed.
+    init(_ strategy: JSON, attempts: [WorkflowNode], now: Timestamp) {
+        guard let last = attempts.last else {
+            self = .retry
+            return
+        }
+        if !strategy["expression"].isNull {
+            self = .stop(message: "retryStrategy.expression is not supported by this version")
+            return
+        }
+        let policy = strategy["retryPolicy"].stringValue ?? "OnFailure"
+        let isCovered =
+            switch policy {
+            case "Always": true
+            case "OnError": last.phase == .error
+            case "OnTransientError": false
+            default: last.phase == .failed
+            }
+        if !isCovered {
+            self = .stop(message: last.message)
+            return
+        }
+        if let limit = strategy["limit"].intValue ?? strategy["limit"].stringValue.flatMap(Int.init), attempts.count > limit {
+            self = .stop(message: "No more retries left")
+            return
+        }
+        self = Self.afterBackoff(strategy["backoff"], attempts: attempts, last: last, now: now)
+    }
+
+    private static func afterBackoff(_ backoff: JSON, attempts: [WorkflowNode], last: WorkflowNode, now: Timestamp) -> RetryDecision {
+        func duration(_ key: String) -> Duration? {
+            backoff[key].stringValue.flatMap { text in Int(text).map { .seconds($0) } ?? GoDuration.parse(text) } ?? backoff[key].intValue.map { .seconds($0) }
+        }
+        guard !backoff.isNull, let base = duration("duration"), let ended = Timestamp(parsing: last.json["finishedAt"].stringValue ?? "") else { return .retry }
+        let factor = backoff["factor"].intValue ?? backoff["factor"].stringValue.flatMap(Int.init) ?? 1
+        var wait = base
+        for _ in 1..<max(attempts.count, 1) where wait < .seconds(86_400) { wait *= max(factor, 1) }
+        if let cap = duration("cap") { wait = min(wait, cap) }
+        let due = ended + wait
+        if let limit = duration("maxDuration"), let first = attempts.first.flatMap({ Timestamp(parsing: $0.json["startedAt"].stringValue ?? "") }) {
+            if now > first + limit { return .stop(message: "Max duration limit exceeded") }
+            if due > first + limit { return .stop(message: "Backoff would exceed max duration limit") }
+        }
+        if now >= due { return .retry }
+        return .wait(until: due, message: "Backoff for \(GoDuration.text(wait))")
+    }
+}

@@ -1,0 +1,182 @@
+import Catalogue
+import KubeModel
+import Registry
+
+/// One look at a Workflow: from its spec, its status and its pods to the next status and the pods to make
+/// (argo workflow/controller/operator.go). Pure: run twice on the same input it gives the same answer, so a crash between
+/// the answer and its writing repeats nothing.
+struct WorkflowOperation {
+    let workflow: StoredObject
+    /// The workflow's pods by name.
+    let pods: [String: StoredObject]
+    let now: Timestamp
+    /// `spec` with its own defaults filled in.
+    let spec: JSON
+    /// Values that every template may use: `workflow.name`, `workflow.parameters.x`.
+    let globals: Substitution
+
+    var status: JSON
+    /// `status.nodes` while it is worked on.
+    var nodes: JSONObject
+    /// Pods that are to be made, by name; made already ones are found by their name.
+    var podsToCreate: [JSON] = []
+    /// When something is due although nothing changes: the end of a back-off or of a suspension.
+    var dueAt: Timestamp?
+    /// How many pods run, for `parallelism`.
+    var activePods = 0
+
+    init(_ workflow: StoredObject, pods: [StoredObject], now: Timestamp) {
+        self.workflow = workflow
+        self.pods = Dictionary(pods.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        self.now = now
+        spec = workflow.spec
+        status = workflow.status
+        nodes = workflow.status["nodes"].members
+        globals = Self.globals(workflow)
+    }
+
+    var name: String { workflow.name }
+
+    private static func globals(_ workflow: StoredObject) -> Substitution {
+        var values: [String: String] = [
+            "workflow.name": workflow.name, "workflow.namespace": workflow.namespace, "workflow.uid": workflow.uid,
+            "workflow.mainEntrypoint": workflow.spec["entrypoint"].stringValue ?? "",
+            "workflow.serviceAccountName": workflow.spec["serviceAccountName"].stringValue ?? "",
+            "workflow.creationTimestamp": workflow.metadata["creationTimestamp"].stringValue ?? "",
+        ]
+        let parameters = workflow.spec["arguments"]["parameters"].elements
+        for parameter in parameters {
+            if let name = parameter["name"].stringValue, let value = Parameters.value(of: parameter) { values["workflow.parameters.\(name)"] = value }
+        }
+        values["workflow.parameters"] = JSON.array(parameters).text
+        for (key, value) in workflow.labels { values["workflow.labels.\(key)"] = value }
+        for (key, value) in workflow.annotations { values["workflow.annotations.\(key)"] = value }
+        return Substitution(values)
+    }
+
+    // MARK: The whole workflow
+
+    /// Works everything out.
+    mutating func run() {
+        if status["phase"].stringValue ?? "" == "" { begin() }
+        assessPods()
+        if let problem = Self.problem(in: spec) {
+            finish(.error, message: "invalid spec: \(problem)")
+            return
+        }
+        enforceEnd()
+        let arguments = Parameters.values(of: spec["arguments"])
+        let root = execute(
+            template: .init(name: spec["entrypoint"].stringValue ?? ""), nodeName: name, displayName: name, boundary: "", arguments: arguments,
+            scope: globals)
+        if let root, root.isFulfilled { settle(root) }
+        writeProgress()
+    }
+
+    private mutating func begin() {
+        status["phase"] = "Running"
+        status["startedAt"] = .string(now.description)
+        status["finishedAt"] = .null
+        setCondition("PodRunning", isTrue: false)
+    }
+
+    /// What makes a workflow unable to run at all.
+    static func problem(in spec: JSON) -> String? {
+        if !spec["workflowTemplateRef"].isNull { return "spec.workflowTemplateRef is not supported by this version" }
+        guard let entrypoint = spec["entrypoint"].stringValue, !entrypoint.isEmpty else { return "spec.entrypoint is required" }
+        let names = spec["templates"].elements.compactMap { $0["name"].stringValue }
+        if Set(names).count != names.count { return "spec.templates: names must be unique" }
+        if !names.contains(entrypoint) { return "spec.entrypoint: template name '\(entrypoint)' undefined" }
+        return nil
+    }
+
+    /// The entrypoint has ended: run the exit handler, then end.
+    private mutating func settle(_ root: WorkflowNode) {
+        if let handler = spec["onExit"].stringValue, !handler.isEmpty, spec["shutdown"].stringValue != "Terminate" {
+            let scope = globals.adding(["workflow.status": root.isGood ? "Succeeded" : root.phase.rawValue])
+            let node = execute(
+                template: .init(name: handler), nodeName: "\(name).onExit", displayName: "\(name).onExit", boundary: "",
+                arguments: Parameters.values(of: spec["arguments"]), scope: scope)
+            guard let node, node.isFulfilled else { return }
+            if root.isGood, node.isFailedOrError {
+                finish(node.phase, message: node.message)
+                return
+            }
+        }
+        finish(root.isGood ? .succeeded : root.phase, message: root.message)
+    }
+
+    private mutating func finish(_ phase: WorkflowNode.Phase, message: String) {
+        status["phase"] = .string(phase.rawValue)
+        if status["startedAt"].isNull { status["startedAt"] = .string(now.description) }
+        status["finishedAt"] = .string(now.description)
+        if message.isEmpty { status.remove("message") } else { status["message"] = .string(message) }
+        setCondition("PodRunning", isTrue: false)
+        setCondition("Completed", isTrue: true)
+        writeProgress()
+    }
+
+    /// `activeDeadlineSeconds` and `shutdown` end what still runs.
+    private mutating func enforceEnd() {
+        var message: String?
+        if let shutdown = spec["shutdown"].stringValue, !shutdown.isEmpty { message = "Stopped with strategy '\(shutdown)'" }
+        if message == nil, let seconds = spec["activeDeadlineSeconds"].intValue, let start = Timestamp(parsing: status["startedAt"].stringValue ?? "") {
+            let end = start + .seconds(seconds)
+            if now >= end { message = "Step exceeded its deadline" } else { wake(at: end) }
+        }
+        guard let message else { return }
+        stopMessage = message
+        for id in nodes.keys {
+            guard var node = nodes[id].map(WorkflowNode.init), !node.isFulfilled, node.kind == .pod || node.kind == .suspend,
+                !node.name.hasPrefix("\(name).onExit")
+            else { continue }
+            end(&node, .failed, message)
+            podsToEnd.append(podName(of: node))
+        }
+    }
+
+    /// Why nothing new may start; `nil` as long as it may.
+    var stopMessage: String?
+    /// Pods that are to be deleted.
+    var podsToEnd: [String] = []
+
+    mutating func wake(at time: Timestamp) { if dueAt.map({ time < $0 }) ?? true { dueAt = time } }
+
+    private mutating func setCondition(_ type: String, isTrue: Bool) {
+        var conditions = status["conditions"].elements.filter { $0["type"].stringValue != type }
+        conditions.append(["type": .string(type), "status": isTrue ? "True" : "False"])
+        status["conditions"] = .array(conditions)
+    }
+
+    private mutating func writeProgress() {
+        let pods = nodes.values.map(WorkflowNode.init).filter { $0.kind == .pod }
+        let done = pods.filter { $0.phase == .succeeded }.count
+        if !pods.isEmpty { status["progress"] = .string("\(done)/\(pods.count)") }
+        if status["finishedAt"].isNull { setCondition("PodRunning", isTrue: pods.contains { $0.phase == .running }) }
+        if !nodes.isEmpty { status["nodes"] = .object(nodes) }
+    }
+}
+
+/// Arguments and inputs of workflows and templates.
+enum Parameters {
+    /// The value of a parameter as the text that is put in for its tag; `nil` where it has none.
+    static func value(of parameter: JSON) -> String? {
+        for key in ["value", "default"] {
+            switch parameter[key] {
+            case .null: continue
+            case .string(let text): return text
+            case let other: return other.text
+            }
+        }
+        return nil
+    }
+
+    /// The values of `arguments.parameters` by name.
+    static func values(of arguments: JSON) -> [String: String] {
+        var values: [String: String] = [:]
+        for parameter in arguments["parameters"].elements {
+            if let name = parameter["name"].stringValue, let value = value(of: parameter) { values[name] = value }
+        }
+        return values
+    }
+}

@@ -1,0 +1,53 @@
+public import KubeModel
+public import Logging
+public import NIOCore
+import NIOPosix
+public import NIOSSL
+public import Registry
+
+/// The Kubernetes API over HTTPS.
+///
+///     let server = APIServer(registry: registry, logs: node, authenticator: CertificateAuthenticator(), version: version, logger: logger)
+///     server.addReadinessCheck("catalogue") { !catalogue.isClosed }
+///     try await server.serve(listeners: [descriptor], tls: context)
+public final class APIServer: Sendable {
+    private let server: HTTPServer
+    private let health = HealthChecks()
+    let router: Router
+
+    /// - Parameters:
+    ///   - logs: where the logs of pods come from; without it `pods/log` answers 503.
+    ///   - authenticator: who is who. Without a known user only the health checks and `/version` answer.
+    ///   - bookmarkInterval: how often a watch that asked for bookmarks gets one.
+    ///   - group: the event loops that connections run on.
+    public init(
+        registry: Registry, logs: (any PodLogs)? = nil, authenticator: any Authenticator, version: VersionInfo, limits: HTTPLimits = HTTPLimits(),
+        bookmarkInterval: Duration = .seconds(60), clock: TimeSource = .system, group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
+        logger: Logger
+    ) {
+        let discovery = Discovery(registry: registry)
+        let router = Router(
+            authenticator: authenticator, health: health, version: version, discovery: discovery,
+            openAPI: OpenAPI(registry: registry, discovery: discovery, version: version),
+            resources: ResourceHandler(
+                registry: registry, pages: PageStore(), logs: logs, clock: { clock.now }, logger: logger, bookmarkInterval: bookmarkInterval),
+            reviews: AccessReviews(authenticator: authenticator), logger: logger)
+        self.router = router
+        server = HTTPServer(group: group, limits: limits, logger: logger) { await router.respond($0) }
+    }
+
+    /// Adds a condition of `/readyz`. It is asked at each request for it and must not block.
+    public func addReadinessCheck(_ name: String, _ check: @escaping @Sendable () -> Bool) { health.add(name, check) }
+
+    /// Answers on listening sockets until `shutDown`, or until the task is cancelled.
+    /// - Parameters:
+    ///   - listeners: descriptors of bound, listening TCP sockets; the server owns and closes them.
+    ///   - tls: the server's certificate and whom to trust. `certificateVerification: .optionalVerification` lets clients come with a
+    ///     certificate or with a token.
+    public func serve(listeners: [CInt], tls: NIOSSLContext) async throws {
+        try await server.serve(listeners, tls: tls)
+    }
+
+    /// Stops accepting, ends watches and followed logs, lets other requests finish, and closes what is left after the grace time.
+    public func shutDown(within grace: TimeAmount = .seconds(5)) { server.shutDown(within: grace) }
+}

@@ -1,0 +1,57 @@
+import Catalogue
+import KubeModel
+import NIOHTTP1
+import Registry
+
+/// The scale subresource: `autoscaling/v1` Scale over `spec.replicas`.
+extension ResourceHandler {
+    func scale(_ target: Target, _ name: String) throws(APIStatus) -> Response { .json(Self.scale(of: try scaled(target, name))) }
+
+    private func scaled(_ target: Target, _ name: String) throws(APIStatus) -> StoredObject {
+        guard let object = catalogue.get(target.key(name)) else {
+            throw .notFound(target.kind.plural, group: target.kind.group, name: name)
+        }
+        return object
+    }
+
+    private static func scale(of object: StoredObject) -> JSON {
+        var metadata: JSON = [:]
+        for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] where object.metadata.has(field) {
+            metadata[field] = object.metadata[field]
+        }
+        var status: JSON = ["replicas": JSON(object.status["replicas"].intValue ?? 0)]
+        let selector = object.spec["selector"]
+        if !selector.isNull, let parsed = try? LabelSelector(object: selector) { status["selector"] = .string(parsed.description) }
+        return [
+            "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata, "spec": ["replicas": JSON(object.spec["replicas"].intValue ?? 0)],
+            "status": status,
+        ]
+    }
+
+    func setScale(_ target: Target, _ name: String, _ request: Request) async throws -> Response {
+        let object = try scaled(target, name)
+        let wanted: JSON
+        if request.method == .PUT {
+            wanted = try RequestBody.object(request).value
+        } else {
+            let (type, body) = try PatchBody.decode(request, target.kind)
+            let current = Self.scale(of: object)
+            wanted = type == .json ? try JSONPatch.apply(body.value, to: current) : MergePatch.apply(body.value, to: current)
+        }
+        guard let replicas = wanted["spec"]["replicas"].intValue ?? (wanted["spec"].has("replicas") ? nil : 0), replicas >= 0 else {
+            let cause = APIStatus.Cause.invalid("spec.replicas", wanted["spec"]["replicas"], "must be greater than or equal to 0")
+            throw APIStatus.invalid(kind: "Scale", group: "autoscaling", name: name, causes: [cause])
+        }
+        var patch: JSON = ["spec": ["replicas": JSON(replicas)]]
+        // Whoever names a version means that one; a patch means the object as it is.
+        if request.method == .PUT, let version = wanted["metadata"]["resourceVersion"].stringValue, !version.isEmpty {
+            patch["metadata"] = ["resourceVersion": .string(version)]
+        }
+        let options = try WriteParameters.options(request)
+        let (result, _) = try await registry.patch(
+            target.kind, namespace: target.namespace ?? "", name: name, patch, type: .merge, subresource: nil, options)
+        var response = Response.json(Self.scale(of: result.object))
+        response.warn(result.warnings)
+        return response
+    }
+}

@@ -1,0 +1,135 @@
+import Catalogue
+import KubeModel
+import NIOCore
+import NIOHTTP1
+import Registry
+
+extension ResourceHandler {
+    func create(_ target: Target, _ request: Request) async throws -> Response {
+        let form = try Representation.negotiate(request.headers)
+        let body = try RequestBody.object(request)
+        let options = try WriteParameters.options(request, duplicates: body.duplicates)
+        let result = try await registry.create(target.kind, namespace: target.namespace ?? "", body.value, options)
+        return try answer(result, target.kind, form, request, status: .created)
+    }
+
+    func update(_ target: Target, _ name: String, _ request: Request) async throws -> Response {
+        let form = try Representation.negotiate(request.headers)
+        let body = try RequestBody.object(request)
+        let options = try WriteParameters.options(request, duplicates: body.duplicates)
+        let result = try await registry.update(
+            target.kind, namespace: target.namespace ?? "", name: name, body.value, subresource: target.subresource, options)
+        return try answer(result, target.kind, form, request)
+    }
+
+    func patch(_ target: Target, _ name: String, _ request: Request) async throws -> Response {
+        let form = try Representation.negotiate(request.headers)
+        let (type, body) = try PatchBody.decode(request, target.kind)
+        let options = try WriteParameters.options(request, duplicates: body.duplicates)
+        let (result, isNew) = try await registry.patch(
+            target.kind, namespace: target.namespace ?? "", name: name, body.value, type: type, subresource: target.subresource, options)
+        return try answer(result, target.kind, form, request, status: isNew ? .created : .ok)
+    }
+
+    private func answer(
+        _ result: WriteResult, _ kind: Kind, _ form: Representation, _ request: Request, status: HTTPResponseStatus = .ok
+    ) throws(APIStatus) -> Response {
+        var response = try present(result.object, kind, form, request, status: status)
+        response.warn(result.warnings)
+        return response
+    }
+
+    // MARK: Deleting
+
+    /// Kinds whose deletion is answered with the object rather than with a Status (upstream: `ReturnDeletedObject`).
+    private static let answersWithObject: Set<GroupResource> = [
+        .pods, .services, .serviceAccounts, .persistentVolumes, .persistentVolumeClaims, .storageClasses, GroupResource("podtemplates"),
+        GroupResource("resourcequotas"),
+    ]
+
+    func delete(_ target: Target, _ name: String, _ request: Request) async throws -> Response {
+        let form = try Representation.negotiate(request.headers)
+        let options = try WriteParameters.deleteOptions(request)
+        let kind = target.kind
+        switch try await registry.delete(kind, namespace: target.namespace ?? "", name: name, options) {
+        case .pending(let object): return try present(object, kind, form, request)
+        case .deleted(let object):
+            if Self.answersWithObject.contains(kind.resource) { return try present(object, kind, form, request) }
+            return .json(Self.success(kind, object))
+        }
+    }
+
+    static func success(_ kind: Kind, _ object: StoredObject) -> JSON {
+        var details: JSON = ["name": .string(object.name)]
+        if !kind.group.isEmpty { details["group"] = .string(kind.group) }
+        details["kind"] = .string(kind.plural)
+        details["uid"] = .string(object.uid)
+        return ["kind": "Status", "apiVersion": "v1", "metadata": [:], "status": "Success", "details": details]
+    }
+
+    /// Deletes all that a list would give; answers with the list.
+    func deleteCollection(_ target: Target, _ request: Request) async throws -> Response {
+        let form = try Representation.negotiate(request.headers)
+        let options = try WriteParameters.deleteOptions(request)
+        let page = try await select(target, try ListOptions(request.query, target.kind))
+        try await withThrowingDiscardingTaskGroup { group in
+            for object in page.objects {
+                group.addTask {
+                    do {
+                        _ = try await registry.delete(target.kind, namespace: object.namespace, name: object.name, options)
+                    } catch let problem as APIStatus where problem.code == 404 {
+                        // Somebody else was faster.
+                    }
+                }
+            }
+        }
+        let items = page.objects.map { ObjectBytes.value($0, target.kind) }
+        return encode(
+            [
+                "kind": .string(target.kind.listKind), "apiVersion": .string(target.kind.apiVersion), "metadata": page.metadata,
+                "items": .array(items),
+            ], Representation(encoding: form.encoding))
+    }
+
+    /// `pods/eviction`: a polite deletion. There are no disruption budgets that could refuse it.
+    func evict(_ target: Target, _ name: String, _ request: Request) async throws -> Response {
+        let body = try RequestBody.object(request).value
+        if let kind = body["kind"].stringValue, kind != "Eviction" { throw APIStatus.badRequest("expected an Eviction in the body, found \(kind)") }
+        let wanted = body["deleteOptions"]
+        let options = DeleteOptions(
+            gracePeriodSeconds: wanted["gracePeriodSeconds"].intValue, preconditionUID: wanted["preconditions"]["uid"].stringValue,
+            isDryRun: try WriteParameters.isDryRun(wanted["dryRun"].elements.compactMap(\.stringValue) + request.query.values("dryRun")))
+        _ = try await registry.delete(target.kind, namespace: target.namespace ?? "", name: name, options)
+        return .json(["kind": "Status", "apiVersion": "v1", "metadata": [:], "status": "Success"], status: .created)
+    }
+}
+
+/// The body of a PATCH, whose Content-Type says what kind of patch it is.
+enum PatchBody {
+    static let json = "application/json-patch+json"
+    static let merge = "application/merge-patch+json"
+    static let strategic = "application/strategic-merge-patch+json"
+    static let apply = "application/apply-patch+yaml"
+
+    /// - Throws: 415 for other types, and for strategic merge patches of custom kinds, which have no merge keys.
+    static func decode(_ request: Request, _ kind: Kind) throws(APIStatus) -> (PatchType, RequestBody.Decoded) {
+        let name = MediaType.content(request.headers)?.name ?? ""
+        let isForced = request.query["force"] == nil ? nil : request.query.flag("force")
+        if name != apply, isForced != nil {
+            throw options([.forbidden("force", "may not be specified for non-apply patch")])
+        }
+        switch name {
+        case json: return (.json, try RequestBody.json(request.body))
+        case merge: return (.merge, try RequestBody.json(request.body))
+        case strategic where !kind.isCustom: return (.strategic, try RequestBody.json(request.body))
+        case apply:
+            guard !(request.query["fieldManager"] ?? "").isEmpty else { throw options([.required("fieldManager", "is required for apply patch")]) }
+            return (.apply(force: isForced ?? false), try RequestBody.yaml(request.body))
+        default: throw RequestBody.unsupported(name, kind.isCustom ? [json, merge, apply] : [json, merge, strategic, apply])
+        }
+    }
+
+    private static func options(_ causes: [APIStatus.Cause]) -> APIStatus {
+        .invalid(kind: "PatchOptions", group: "meta.k8s.io", name: "", causes: causes)
+    }
+}

@@ -1,0 +1,179 @@
+import Logging
+import Testing
+
+@testable import Catalogue
+@testable import ControllerRuntime
+@testable import KubeModel
+@testable import Registry
+@testable import Workloads
+
+struct GarbageCollectorTests {
+    private func collect(_ lab: Lab) async throws { try await lab.settle(GarbageCollector(client: lab.client), .configMaps, .secrets, .pods, .jobs) }
+
+    @Test func deletesWhatLostItsOwner() async throws {
+        let lab = try await Lab.fresh()
+        let owner = try await lab.client.create(Samples.configMap("owner"))
+        let child = try await lab.client.create(Samples.configMap("child", owners: [owner]))
+        try await lab.client.create(Samples.configMap("grandchild", owners: [child]))
+        try await lab.client.create(Samples.configMap("stranger"))
+        try await collect(lab)
+        #expect(lab.client.list(.configMaps).count == 4)
+        try await lab.client.delete(owner.key)
+        try await collect(lab)
+        #expect(lab.client.list(.configMaps).map(\.name) == ["stranger"])
+    }
+
+    @Test func anOwnerMadeAgainIsAnother() async throws {
+        let lab = try await Lab.fresh()
+        let owner = try await lab.client.create(Samples.configMap("owner"))
+        try await lab.client.create(Samples.configMap("child", owners: [owner]))
+        try await lab.client.delete(owner.key)
+        try await lab.client.create(Samples.configMap("owner"))
+        try await collect(lab)
+        #expect(lab.client.list(.configMaps).map(\.name) == ["owner"])
+    }
+
+    @Test func aSecondOwnerKeepsADependent() async throws {
+        let lab = try await Lab.fresh()
+        let one = try await lab.client.create(Samples.configMap("one"))
+        let two = try await lab.client.create(Samples.configMap("two"))
+        let child = try await lab.client.create(Samples.configMap("child", owners: [one, two]))
+        try await lab.client.delete(one.key)
+        try await collect(lab)
+        let references = try #require(lab.client.get(child.key)?.metadata["ownerReferences"].elements)
+        #expect(references.map { $0["uid"].stringValue } == [two.uid])
+    }
+
+    @Test func ownersOfUnknownKindsAreLeftAlone() async throws {
+        let lab = try await Lab.fresh()
+        var child = Samples.configMap("child")
+        child["metadata"]["ownerReferences"] = [["apiVersion": "example.org/v1", "kind": "Thing", "name": "t", "uid": "u"]]
+        try await lab.client.create(child)
+        try await collect(lab)
+        #expect(lab.client.list(.configMaps).count == 1)
+    }
+
+    @Test func foregroundDeletionWaitsForBlockingDependents() async throws {
+        let lab = try await Lab.fresh()
+        let owner = try await lab.client.create(Samples.configMap("owner"))
+        var held = Samples.configMap("held", owners: [owner])
+        held["metadata"]["finalizers"] = ["example.org/hold"]
+        let child = try await lab.client.create(held)
+        try await lab.client.delete(owner.key, propagation: .foreground)
+        try await collect(lab)
+        #expect(lab.client.get(owner.key)?.isBeingDeleted == true)
+        #expect(lab.client.get(child.key)?.isBeingDeleted == true)
+        try await lab.client.update(child.key) { $0["metadata"].remove("finalizers") }
+        try await collect(lab)
+        #expect(lab.client.list(.configMaps).isEmpty)
+    }
+
+    @Test func orphaningLetsDependentsGo() async throws {
+        let lab = try await Lab.fresh()
+        let owner = try await lab.client.create(Samples.configMap("owner"))
+        let child = try await lab.client.create(Samples.configMap("child", owners: [owner]))
+        try await lab.client.delete(owner.key, propagation: .orphan)
+        try await collect(lab)
+        #expect(lab.client.get(owner.key) == nil)
+        #expect(lab.client.get(child.key)?.metadata["ownerReferences"].isNull == true)
+    }
+
+    @Test(.timeLimit(.minutes(1))) func followsKindsThatAreDefinedLater() async throws {
+        let lab = try await Lab.fresh()
+        let manager = ControllerManager(catalogue: lab.catalogue, logger: Logger(label: "test"))
+        let collector = GarbageCollector(client: lab.client)
+        let custom = CustomKindCollector(client: lab.client, manager: manager, beside: collector)
+        let running = Task { await withDiscardingTaskGroup { group in
+            group.addTask { await manager.run([collector]) }
+            group.addTask { await custom.run() }
+        } }
+        try await lab.client.create([
+            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": ["name": "things.example.org"],
+            "spec": [
+                "group": "example.org", "scope": "Namespaced", "names": ["plural": "things", "singular": "thing", "kind": "Thing", "listKind": "ThingList"],
+                "versions": [
+                    [
+                        "name": "v1", "served": true, "storage": true,
+                        "schema": ["openAPIV3Schema": ["type": "object", "x-kubernetes-preserve-unknown-fields": true]],
+                    ]
+                ],
+            ],
+        ])
+        let thing = try await lab.client.create([
+            "apiVersion": "example.org/v1", "kind": "Thing", "metadata": ["name": "t", "namespace": .string(Lab.namespace)],
+        ])
+        try await lab.client.create(Samples.configMap("child", owners: [thing]))
+        let watch = try lab.catalogue.watch(.configMaps, since: lab.catalogue.revision)
+        try await lab.client.delete(thing.key)
+        for await change in watch where change.kind == .deleted { break }
+        #expect(lab.client.list(.configMaps).isEmpty)
+        running.cancel()
+    }
+}
+
+struct NamespaceTests {
+    @Test func emptiesANamespaceAndLetsItGo() async throws {
+        let lab = try await Lab.fresh()
+        try await lab.client.create(Samples.configMap("one"))
+        try await lab.client.create(Samples.job("job"))
+        var held = Samples.configMap("held")
+        held["metadata"]["finalizers"] = ["example.org/hold"]
+        let holder = try await lab.client.create(held)
+        let key = ObjectKey(.namespaces, name: Lab.namespace)
+        try await lab.client.delete(key)
+        let reconciler = NamespaceReconciler(client: lab.client, clock: lab.clock.source)
+        #expect(try await reconciler.reconcile(key) == .requeue(after: NamespaceReconciler.retry))
+        let status = try #require(lab.client.get(key)?.status)
+        #expect(status["phase"].stringValue == "Terminating")
+        #expect(status["conditions"][0]["message"].stringValue == "Some resources are remaining: configmaps has 1 resource instances")
+        #expect(lab.client.list(.jobs).isEmpty)
+        await #expect(throws: APIStatus.self) { try await lab.client.create(Samples.configMap("late")) }
+        try await lab.client.update(holder.key) { $0["metadata"].remove("finalizers") }
+        #expect(try await reconciler.reconcile(key) == .done)
+        #expect(lab.client.get(key) == nil)
+    }
+
+    @Test func leavesLivingNamespacesAlone() async throws {
+        let lab = try await Lab.fresh()
+        try await lab.client.create(Samples.configMap("one"))
+        try await lab.settle(NamespaceReconciler(client: lab.client), .namespaces)
+        #expect(lab.client.list(.configMaps).count == 1)
+    }
+
+    @Test func givesEachNamespaceItsAccountAndCertificate() async throws {
+        let lab = try await Lab.fresh()
+        let reconciler = ServiceAccountReconciler(client: lab.client, certificate: "PEM")
+        try await lab.settle(reconciler, .namespaces)
+        #expect(lab.client.list(.serviceAccounts).map(\.name) == ["default"])
+        let map = try #require(lab.client.get(.configMaps, namespace: Lab.namespace, name: "kube-root-ca.crt"))
+        #expect(map.value["data"]["ca.crt"].stringValue == "PEM")
+        try await lab.client.update(map.key) { $0["data"] = ["ca.crt": "forged"] }
+        try await lab.settle(reconciler, .namespaces)
+        #expect(lab.client.get(map.key)?.value["data"]["ca.crt"].stringValue == "PEM")
+    }
+
+    @Test func forgetsOldEventsAndTheOldestOfTooMany() async throws {
+        let lab = try await Lab.fresh()
+        let reaper = EventReaper(client: lab.client, clock: lab.clock.source, limit: 20)
+        func record(_ numbers: Range<Int>) async throws {
+            for number in numbers {
+                let time = JSON.string("\(lab.clock.now)")
+                try await lab.client.create([
+                    "apiVersion": "v1", "kind": "Event", "metadata": ["name": .string("e\(100 + number)"), "namespace": .string(Lab.namespace)],
+                    "involvedObject": ["kind": "Pod", "name": "p", "namespace": .string(Lab.namespace)], "reason": "R", "message": "m",
+                    "lastTimestamp": time, "firstTimestamp": time, "type": "Normal",
+                ])
+                lab.clock.advance(.seconds(1))
+            }
+        }
+        let all = ObjectKey(.events, name: "*")
+        try await record(0..<10)
+        #expect(try await reaper.reconcile(all) == .requeue(after: .seconds(3590)))
+        lab.clock.advance(.seconds(3594))
+        _ = try await reaper.reconcile(all)
+        #expect(lab.client.list(.events).count == 5)
+        try await record(10..<40)
+        _ = try await reaper.reconcile(all)
+        #expect(lab.client.list(.events).map(\.name) == (22..<40).map { "e\(100 + $0)" })
+    }
+}
