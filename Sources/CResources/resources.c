@@ -1,5 +1,8 @@
 #include "CResources.h"
 
+// #embed is C23, which SwiftPM's language setting does not know yet; clang takes it in any mode.
+#pragma clang diagnostic ignored "-Wc23-extensions"
+
 static const unsigned char schemas[] = {
 #embed "../../etc/schemas/kinds.json"
 };

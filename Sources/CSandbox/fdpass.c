@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -131,4 +132,7 @@ long kd_receive_packet(int sock, void *data, size_t capacity, int *fds, int *cou
     return (long)n;
 }
 
-void kd_hang_up(int sock) { shutdown(sock, SHUT_RDWR); }
+int kd_memory_file(const char *name) {
+    int fd = memfd_create(name, MFD_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}

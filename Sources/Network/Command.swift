@@ -1,3 +1,4 @@
+import CSandbox
 import Dispatch
 
 #if canImport(Glibc)
@@ -39,7 +40,7 @@ struct Command: Sendable {
     }
 
     private static func file() -> Int32? {
-        let fd = memfd_create("kindling", UInt32(MFD_CLOEXEC))
+        let fd = kd_memory_file("kindling")
         return fd < 0 ? nil : fd
     }
 
@@ -56,7 +57,6 @@ struct Command: Sendable {
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         for (index, fd) in streams.enumerated() { posix_spawn_file_actions_adddup2(&actions, fd, Int32(index)) }
-        posix_spawn_file_actions_addclosefrom_np(&actions, 3)
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }

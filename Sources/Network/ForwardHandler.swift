@@ -26,11 +26,16 @@ final class ForwardHandler: ChannelDuplexHandler {
 
     func handlerRemoved(context: ChannelHandlerContext) {
         self.context = nil
-        partner = nil
+        forgetPartner()
     }
 
     func channelActive(context: ChannelHandlerContext) {
-        partner?.makeUpForRead()
+        if let partner {
+            partner.makeUpForRead()
+        } else {
+            // The other side went away while this one was being connected.
+            context.close(promise: nil)
+        }
         context.fireChannelActive()
     }
 
@@ -44,15 +49,15 @@ final class ForwardHandler: ChannelDuplexHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        partner?.context?.close(promise: nil)
-        partner = nil
+        partner?.closeWhenWritten(.all)
+        forgetPartner()
         context.fireChannelInactive()
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if let event = event as? ChannelEvent, event == .inputClosed {
             // The other direction goes on: a client may send its request, close its half and read the answer.
-            partner?.context?.close(mode: .output, promise: nil)
+            partner?.closeWhenWritten(.output)
         }
         context.fireUserInboundEventTriggered(event)
     }
@@ -70,6 +75,20 @@ final class ForwardHandler: ChannelDuplexHandler {
         } else {
             heldRead = true
         }
+    }
+
+    // Closing a channel drops what it has not sent yet, and so does closing the output of one whose input is closed: wait for
+    // an empty write behind everything else.
+    private func closeWhenWritten(_ mode: CloseMode) {
+        guard let context else { return }
+        let written = context.eventLoop.makePromise(of: Void.self)
+        written.futureResult.assumeIsolated().whenComplete { [weak self] _ in self?.context?.close(mode: mode, promise: nil) }
+        context.writeAndFlush(wrapOutboundOut(context.channel.allocator.buffer(capacity: 0)), promise: written)
+    }
+
+    private func forgetPartner() {
+        partner?.partner = nil
+        partner = nil
     }
 
     private func makeUpForRead() {

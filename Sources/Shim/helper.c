@@ -300,6 +300,8 @@ int shim_helper(int argc, char **argv) {
     h->ns = (struct namespaces){-1, -1, -1, 0, 0, 0};
     h->labd.pidfd = h->uplink.process.pidfd = -1;
     h->started = time(NULL);
+    // The helper lives for days: a descriptor of whoever called it must not stay open that long.
+    close_range(3, ~0U, 0);
     for (int i = 0; i < CLIENTS_MAX; i++) h->clients[i].fd = -1;
     waiters_clear(h->stop_waiters);
     waiters_clear(h->uplink.waiters);

@@ -17,6 +17,6 @@ int kd_send_packet(int sock, const void *data, size_t length, const int *fds, in
 // Receives one packet; `fds` has room for KD_FDS_MAX, *count is set. Descriptors are close-on-exec. Gives the length,
 // 0 when the other end has closed, or a negative errno (-EMSGSIZE: the packet was cut).
 long kd_receive_packet(int sock, void *data, size_t capacity, int *fds, int *count);
-// Closes the reading and writing side of a socket that another thread may be blocked in.
-void kd_hang_up(int sock);
+// An empty file in memory, close-on-exec; a descriptor or a negative errno.
+int kd_memory_file(const char *name);
 #endif

@@ -16,10 +16,17 @@ PATH = re.compile(r"/(?:api|apis/(?P<group>[^/]+))/(?P<version>[^/]+)/(?P<namesp
                   r"(?P<plural>[a-z]+)(?P<name>/\{name\})?(?:/(?P<subresource>[a-z]+))?$")
 # Of columns that are more than a field (and of all those of custom resources).
 DESCRIPTIONS = {
-    "Age": "time since it was created", "Ready": "how many are ready, of how many", "Status": "where it stands",
-    "Restarts": "restarts of the containers, and when the last was", "Containers": "names of the template's containers",
-    "Images": "images of the template's containers", "Selector": "labels of what belongs to it",
-    "Type": "type of the newest condition", "Requested": "how many were asked for", "Assigned": "how many there are", "Message": "why it stands so",
+    "Age": "time since it was created",
+    "Assigned": "how many there are",
+    "Containers": "names of the template's containers",
+    "Images": "images of the template's containers",
+    "Message": "why it stands so",
+    "Ready": "how many are ready, of how many",
+    "Requested": "how many were asked for",
+    "Restarts": "restarts of the containers, and when the last was",
+    "Selector": "labels of what belongs to it",
+    "Status": "where it stands",
+    "Type": "type of the newest condition",
 }
 COLUMN = re.compile(r"(?P<name>[^=:]+?)(?:: (?P<type>[a-z]+))?(?P<wide> wide)?(?: = (?P<source>\S+))?$")
 # Of kinds for which upstream has no columns.

@@ -1,0 +1,29 @@
+import FoundationEssentials
+import Glibc
+import LabDaemon
+
+/// Which lab the command is about, and the process's surroundings.
+struct LabContext: Sendable {
+    @TaskLocal static var current = LabContext(state: nil)
+
+    let paths: LabPaths
+    let environment: [String: String]
+    let isRoot: Bool
+    let currentDirectory: String
+    /// What the user has to write in front of a command to speak of the same lab: `lab` or `lab --state DIR`.
+    let command: String
+
+    init(state: String?) {
+        environment = ProcessInfo.processInfo.environment
+        isRoot = geteuid() == 0
+        currentDirectory = FileManager.default.currentDirectoryPath
+        let expanded = state.map { [environment] text in
+            text.hasPrefix("~/") ? (environment["HOME"] ?? "") + text.dropFirst() : text
+        }
+        paths = LabPaths(state: expanded, environment: environment, isRoot: isRoot, currentDirectory: currentDirectory)
+        command = expanded == nil ? "lab" : "lab --state \(paths.state)"
+    }
+
+    /// The log that the helper keeps of labd's output.
+    var daemonLog: String { paths.state + "/log/labd.log" }
+}

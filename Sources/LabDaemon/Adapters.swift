@@ -1,0 +1,123 @@
+import Catalogue
+import Katib
+import KubeModel
+import KubeServer
+import Logging
+import NIOCore
+import NIOPosix
+import Network
+import Node
+import Notebooks
+
+/// The node's logs as the API serves them.
+struct PodLogsAdapter: PodLogs {
+    let agent: NodeAgent
+    /// The name under which Katib's tools look for a trial's log.
+    static let collector = "metrics-logger-and-collector"
+
+    func open(
+        namespace: String, name: String, container: String, _ options: KubeServer.PodLogOptions
+    ) async throws(APIStatus) -> AsyncThrowingStream<[UInt8], any Error> {
+        var wanted = Node.PodLogOptions()
+        wanted.container = container
+        wanted.follow = options.follows
+        wanted.previous = options.wantsPrevious
+        wanted.tailLines = options.tailLines
+        wanted.sinceTime = options.since
+        wanted.limitBytes = options.limitBytes
+        wanted.timestamps = options.hasTimestamps
+        do {
+            let log = try await agent.logs.log(namespace: namespace, pod: name, options: wanted)
+            let reader = PodLogCursor(log.makeAsyncIterator())
+            return AsyncThrowingStream { try await reader.next() }
+        } catch let status as APIStatus {
+            throw status
+        } catch {
+            throw .internalError("the log of pod \(name) cannot be read: \(error)")
+        }
+    }
+
+    func extraContainers(of pod: StoredObject) -> [String] {
+        pod.annotations["kindling.dev/primary-container"] == nil ? [] : [Self.collector]
+    }
+}
+
+/// An iterator that one stream asks. The stream asks for a piece only when it has given the one before, so no two calls
+/// overlap and the iterator needs no lock of its own.
+private final class PodLogCursor: @unchecked Sendable {
+    private let iterator: PodLog.Iterator
+
+    init(_ iterator: PodLog.Iterator) { self.iterator = iterator }
+
+    func next() async throws -> [UInt8]? { try await iterator.next() }
+}
+
+/// The node's logs as Katib collects them.
+struct TrialLogAdapter: TrialLogSource {
+    let agent: NodeAgent
+    private static let batch = 512
+
+    func read(
+        namespace: String, pod: String, podUID: String, container: String, _ body: @Sendable ([TrialLogLine]) async throws -> Void
+    ) async throws {
+        var lines: [TrialLogLine] = []
+        for try await line in agent.lines(namespace: namespace, pod: pod, uid: podUID, container: container) {
+            lines.append(TrialLogLine(time: line.timestamp, text: line.text))
+            if lines.count == Self.batch {
+                try await body(lines)
+                lines = []
+            }
+        }
+        if !lines.isEmpty { try await body(lines) }
+        try Task.checkCancellation()
+    }
+}
+
+/// Leads loopback ports of the host to notebooks.
+actor LoopbackExposer: NotebookExposer {
+    private struct Exposed {
+        let forwarder: PortForwarder
+        let port: Int
+    }
+
+    private let helper: HelperClient
+    private let logger: Logger
+    private var exposed: [String: Exposed] = [:]
+
+    init(helper: HelperClient, logger: Logger) {
+        self.helper = helper
+        self.logger = logger
+    }
+
+    func expose(namespace: String, name: String, podIP: String, port: Int, preferredPort: Int?) async throws -> Int {
+        let key = "notebook/\(namespace)/\(name)"
+        guard let address = IPv4Address(podIP) else { throw DaemonError.helper(problem: "the pod's address '\(podIP)' is none") }
+        let target = PortTarget(address: address, port: port)
+        if let existing = exposed[key] {
+            existing.forwarder.setTarget(target)
+            return existing.port
+        }
+        let socket = try await listen(key, preferredPort)
+        let forwarder = try await PortForwarder.start(socket, target: target, group: MultiThreadedEventLoopGroup.singleton, logger: logger)
+        exposed[key] = Exposed(forwarder: forwarder, port: socket.port)
+        return socket.port
+    }
+
+    private func listen(_ key: String, _ preferred: Int?) async throws -> ListeningSocket {
+        if let preferred {
+            do { return try await helper.listen(name: key, port: preferred) } catch let problem where problem.code == .addressInUse {
+                // Somebody took it meanwhile: any other will do.
+            }
+        }
+        return try await helper.listen(name: key)
+    }
+
+    func withdraw(namespace: String, name: String) async {
+        let key = "notebook/\(namespace)/\(name)"
+        guard let gone = exposed.removeValue(forKey: key) else { return }
+        await gone.forwarder.stop()
+        do { try await helper.close(name: key) } catch {
+            logger.warning("a notebook's port stays open in the helper", metadata: ["notebook": "\(key)", "error": "\(error)"])
+        }
+    }
+}

@@ -1,0 +1,185 @@
+import Catalogue
+import ControllerRuntime
+import Dispatch
+import Glibc
+import Images
+import Katib
+import KubeModel
+import KubeServer
+import Logging
+import NIOSSL
+import Network
+import Node
+import Notebooks
+import Registry
+import Sandbox
+import Workflows
+import Workloads
+
+/// The daemon: makes the parts, puts them together and runs them until it is told to stop. It holds no logic of its own;
+/// starting after a crash is the same as starting.
+public struct Daemon: Sendable {
+    private let options: DaemonOptions
+    private let logger: Logger
+
+    public init(options: DaemonOptions, logger: Logger) {
+        self.options = options
+        self.logger = logger
+    }
+
+    /// Runs until SIGTERM or SIGINT. Pods go on when it returns.
+    public func run() async throws {
+        let paths = options.paths
+        do {
+            for directory in [paths.state, paths.runtime] { try Files.makeDirectory(directory, mode: 0o700) }
+        } catch {
+            throw DaemonError.directory(problem: "\(error); give the lab another directory with --state")
+        }
+        let catalogue = try Catalogue(path: paths.catalogue)
+        let authority = try Authority(directory: paths.keys)
+        let registry = try Registry(catalogue: catalogue, logger: logger, rules: KatibRules.all)
+        try await Bootstrap.run(registry)
+        let helper = HelperClient(runtimeDirectory: paths.runtime)
+        let agent = try await makeNode(registry, helper)
+        let exposer = LoopbackExposer(helper: helper, logger: logger)
+        let server = APIServer(
+            registry: registry, logs: PodLogsAdapter(agent: agent), authenticator: CertificateAuthenticator(),
+            version: VersionInfo(gitVersion: "\(Version.kubernetes)+kindling-\(Version.kindling)"), logger: logger)
+        server.addReadinessCheck("catalogue") { !catalogue.isClosed }
+        let socket = try await listen(helper)
+        let tls = try serverContext(authority)
+        try writeAccess(authority, port: socket.port)
+        try await agent.start()
+        let stop = StopSignal()
+        logger.info("serving", metadata: ["port": "\(socket.port)", "pid": "\(getpid())", "state": "\(paths.state)"])
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await serve(server, socket.descriptor, tls) }
+            group.addTask { await runControllers(registry, agent, exposer, authority) }
+            group.addTask { await stop.wait() }
+            // Whatever ends first ends the daemon: a server that cannot serve is no use.
+            await group.next()
+            server.shutDown()
+            group.cancelAll()
+        }
+        await agent.shutdown()
+        unlink(paths.record)
+        try catalogue.close()
+        logger.info("stopped")
+    }
+
+    // MARK: The parts
+
+    private func makeNode(_ registry: Registry, _ helper: HelperClient) async throws -> NodeAgent {
+        let paths = options.paths
+        let host = try await helper.host()
+        let configuration = PodNetworkConfiguration(
+            directory: "\(paths.state)/networks", range: AddressPool.chooseRange(hostRoutes: host.routes), mtu: host.mtu)
+        let network = try await PodNetwork.start(
+            configuration, inUse: NodeAgent.recordedAddresses(stateDirectory: paths.state), logger: logger)
+        let share = try ShareDirectory.locate(explicit: options.share)
+        let images = try ImageStore(state: paths.state, share: share, cache: CacheDirectory.standard(isRoot: options.isRoot))
+        var settings = NodeSettings(name: Self.nodeName(), stateDirectory: paths.state)
+        settings.cpuOvercommit = options.cpuOvercommit
+        settings.nameservers = host.nameservers
+        settings.searchDomains = host.search
+        settings.version = Version.kubernetes
+        let runtime = try SandboxRuntime(configuration: SandboxConfiguration(shimPath: options.shim, instance: Self.instance(paths.state)))
+        if options.hasUplink { try await network.allowEgress(through: try await helper.uplinkUp()) }
+        return try NodeAgent(registry: registry, runtime: runtime, network: network, images: images, settings: settings, logger: logger)
+    }
+
+    private func listen(_ helper: HelperClient) async throws -> ListeningSocket {
+        let recorded = DaemonRecord(path: options.paths.state + "/endpoint.json")?.port
+        if options.port != 0 { return try await helper.listen(name: "api", port: options.port) }
+        // The port of the last time keeps kubeconfigs valid; 6443 is what people expect of the first lab.
+        for port in [recorded, 6443].compactMap({ $0 }) {
+            do { return try await helper.listen(name: "api", port: port) } catch let problem where problem.code == .addressInUse {
+                logger.info("the port is taken, trying another", metadata: ["port": "\(port)"])
+            }
+        }
+        return try await helper.listen(name: "api")
+    }
+
+    private func serverContext(_ authority: Authority) throws -> NIOSSLContext {
+        let credential = try authority.serverCredential()
+        var configuration = TLSConfiguration.makeServerConfiguration(
+            certificateChain: try NIOSSLCertificate.fromPEMBytes(Array(credential.certificate.utf8)).map { .certificate($0) },
+            privateKey: .privateKey(try NIOSSLPrivateKey(bytes: Array(credential.key.utf8), format: .pem)))
+        configuration.trustRoots = .certificates(try NIOSSLCertificate.fromPEMBytes(Array(authority.pem.utf8)))
+        configuration.certificateVerification = .optionalVerification
+        configuration.minimumTLSVersion = .tlsv12
+        configuration.applicationProtocols = ["http/1.1"]
+        return try NIOSSLContext(configuration: configuration)
+    }
+
+    /// Writes the kubeconfig and says where the API is; the record comes last, as `lab up` waits for it.
+    private func writeAccess(_ authority: Authority, port: Int) throws {
+        let paths = options.paths
+        let config = Kubeconfig.make(port: port, authority: authority.pem, admin: try authority.adminCredential())
+        try Files.write(YAML.dump(config), to: paths.kubeconfig, mode: 0o600)
+        let record = DaemonRecord(pid: getpid(), port: port, version: Version.kindling, started: TimeSource.system.now.description)
+        try Files.write(record.json.text + "\n", to: paths.state + "/endpoint.json", mode: 0o600)
+        try Files.write(record.json.text + "\n", to: paths.record, mode: 0o600)
+    }
+
+    // MARK: Running
+
+    private func serve(_ server: APIServer, _ descriptor: Int32, _ tls: NIOSSLContext) async {
+        do { try await server.serve(listeners: [descriptor], tls: tls) } catch is CancellationError {} catch {
+            logger.error("the API server ended", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func runControllers(_ registry: Registry, _ agent: NodeAgent, _ exposer: LoopbackExposer, _ authority: Authority) async {
+        let manager = ControllerManager(catalogue: registry.catalogue, logger: logger)
+        let workloads = workloadReconcilers(registry: registry, certificate: authority.pem)
+        let katib: [any Reconciler] = [
+            ExperimentReconciler(registry: registry), SuggestionReconciler(registry: registry),
+            TrialReconciler(registry: registry, logs: TrialLogAdapter(agent: agent)),
+        ]
+        let others: [any Reconciler] = [WorkflowReconciler(registry: registry)] + notebookReconcilers(registry: registry, exposer: exposer)
+        await withDiscardingTaskGroup { group in
+            group.addTask { await manager.run(workloads + katib + others + agent.reconcilers) }
+            if let collector = workloads.lazy.compactMap({ $0 as? GarbageCollector }).first {
+                let client = Client(registry: registry, manager: "garbage-collector")
+                group.addTask { await CustomKindCollector(client: client, manager: manager, beside: collector).run() }
+            }
+        }
+    }
+
+    // MARK: Names
+
+    /// The machine's name as a DNS subdomain.
+    private static func nodeName() -> String {
+        var buffer = [CChar](repeating: 0, count: 256)
+        gethostname(&buffer, buffer.count - 1)
+        let name = String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self).lowercased()
+        return Names.dns1123Subdomain(name).isEmpty ? name : "kindling"
+    }
+
+    /// Tells the control groups of labs side by side apart.
+    private static func instance(_ state: String) -> String {
+        String(state.utf8.reduce(UInt32(2_166_136_261)) { ($0 ^ UInt32($1)) &* 16_777_619 }, radix: 16)
+    }
+}
+
+/// Waits for SIGTERM or SIGINT without polling.
+private final class StopSignal: Sendable {
+    private let stream: AsyncStream<Void>
+    // Kept for as long as signals are wanted; touched by nobody.
+    private nonisolated(unsafe) let sources: [any DispatchSourceSignal]
+
+    init() {
+        let (stream, continuation) = AsyncStream.makeStream(of: Void.self)
+        self.stream = stream
+        sources = [SIGTERM, SIGINT].map { number in
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number)
+            source.setEventHandler { continuation.finish() }
+            source.resume()
+            return source
+        }
+    }
+
+    func wait() async { for await _ in stream {} }
+}
