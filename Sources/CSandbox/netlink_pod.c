@@ -183,20 +183,40 @@ static int sockets_used(void) {
     return all + tcp;
 }
 
-static void *count_sockets(void *argument) {
-    int *result = argument;
-    if (setns(*result, CLONE_NEWNET) < 0) *result = -errno;
-    else *result = sockets_used();
+struct visit {
+    const char *pin;
+    int (*work)(int);
+    int argument, result;
+};
+
+static void *visit(void *argument) {
+    struct visit *visit = argument;
+    int netns = open(visit->pin, O_RDONLY | O_CLOEXEC);
+    if (netns < 0 || setns(netns, CLONE_NEWNET) < 0) visit->result = -errno;
+    else visit->result = visit->work(visit->argument);
+    if (netns >= 0) close(netns);
     return NULL;
 }
 
-int kd_pod_network_is_idle(const char *pin) {
-    int netns = open(pin, O_RDONLY | O_CLOEXEC);
-    if (netns < 0) return 0;
-    int result = netns;
+// Does `work` in the pinned namespace, on a thread that ends there.
+static int in_namespace(const char *pin, int (*work)(int), int argument) {
+    struct visit job = {pin, work, argument, -EAGAIN};
     pthread_t thread;
-    if (pthread_create(&thread, NULL, count_sockets, &result) != 0) result = -1;
-    else pthread_join(thread, NULL);
-    close(netns);
-    return result == 0;
+    if (pthread_create(&thread, NULL, visit, &job) != 0) return -EAGAIN;
+    pthread_join(thread, NULL);
+    return job.result;
 }
+
+static int count_sockets(int unused) {
+    (void)unused;
+    return sockets_used();
+}
+
+static int open_socket(int datagram) {
+    int fd = socket(AF_INET, (datagram ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
+    return fd < 0 ? -errno : fd;
+}
+
+int kd_pod_network_is_idle(const char *pin) { return in_namespace(pin, count_sockets, 0) == 0; }
+
+int kd_socket_in(const char *pin, int datagram) { return in_namespace(pin, open_socket, datagram); }

@@ -143,15 +143,16 @@ extension JSON {
     }
 }
 
+// No nil literal: in `condition ? value : nil` it would make a null where an absent value is meant.
+// Not by nil: `json[key] != nil` of an optional JSON would then compare with a null.
 extension JSON: ExpressibleByStringLiteral, ExpressibleByStringInterpolation, ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,
-    ExpressibleByBooleanLiteral, ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral, ExpressibleByNilLiteral
+    ExpressibleByBooleanLiteral, ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral
 {
     public init(stringLiteral value: String) { self = .string(value) }
     public init(integerLiteral value: Int64) { self = .int(value) }
     public init(floatLiteral value: Double) { self = .double(value) }
     public init(booleanLiteral value: Bool) { self = .bool(value) }
     public init(arrayLiteral elements: JSON...) { self = .array(elements) }
-    public init(nilLiteral: ()) { self = .null }
     public init(dictionaryLiteral elements: (String, JSON)...) {
         self = .object(JSONObject(elements, uniquingKeysWith: { _, last in last }))
     }
@@ -169,7 +170,8 @@ extension JSON {
         case (.int(let a), .int(let b)): return a == b
         case (.double(let a), .double(let b)): return a == b
         case (.int(let a), .double(let b)), (.double(let b), .int(let a)): return Double(a) == b
-        case (.string(let a), .string(let b)): return a == b
+        // Swift holds "é" to be the same in either of its encodings; to the API they are two texts.
+        case (.string(let a), .string(let b)): return a == b && a.utf8.count == b.utf8.count
         case (.array(let a), .array(let b)): return a == b
         case (.object(let a), .object(let b)):
             guard a.count == b.count else { return false }

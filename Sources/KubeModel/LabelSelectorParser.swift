@@ -1,12 +1,12 @@
 extension LabelSelector {
     /// Reads the query parameter: `a=b,a==b,a!=b,a in (x,y),a notin (x),a,!a,a>1,a<2`. An empty text selects everything.
-    /// - Throws: 400 with upstream's `unable to parse requirement: …`.
+    /// - Throws: 400 with upstream's words.
     public init(parsing text: String) throws(APIStatus) {
         var parser = LabelSelectorParser(text)
         do throws(SelectorProblem) {
             self.init(requirements: try parser.selector())
         } catch {
-            throw .badRequest("unable to parse requirement: \(error.text)")
+            throw .badRequest(error.text)
         }
     }
 }
@@ -59,8 +59,15 @@ private struct LabelSelectorParser {
     mutating func selector() throws(SelectorProblem) -> [LabelSelector.Requirement] {
         var requirements: [LabelSelector.Requirement] = []
         if token == .end { return [] }
+        if case .symbol(let found) = token, found != "!" {
+            throw SelectorProblem(text: "found '\(found)', expected: !, identifier, or 'end of string'")
+        }
         while true {
-            requirements.append(try requirement())
+            do throws(SelectorProblem) {
+                requirements.append(try requirement())
+            } catch {
+                throw SelectorProblem(text: "unable to parse requirement: \(error.text)")
+            }
             switch next() {
             case .end: return requirements
             case .symbol(","):

@@ -57,10 +57,12 @@ struct PatternParser {
         var parts: [PatternNode] = []
         while let scalar = next, scalar != "|", scalar != ")" {
             if take(text: "\\Q") {
+                let first = parts.count
                 while position < text.count, !take(text: "\\E") {
                     parts.append(literal(text[position]))
                     position += 1
                 }
+                if parts.count > first { parts.append(try repeated(parts.removeLast())) }
                 continue
             }
             parts.append(try repeated(try atom()))

@@ -45,8 +45,10 @@ private struct GoDecoding {
     private mutating func checkMembers(_ members: JSONObject, _ body: Schema) -> String? {
         if let name = body.definitionName, !body.ownProperties.isEmpty { structs.append(Self.short(name)) } else { structs.append("") }
         for (key, member) in members {
-            guard let child = body.ownProperties[key] ?? body.ownAdditional else { continue }
-            path.push(key)
+            let field = body.ownProperties[key]
+            guard let child = field ?? body.ownAdditional else { continue }
+            // Go names fields of structs only, neither the keys of maps nor the positions in lists.
+            if field == nil { path.push(0) } else { path.push(key) }
             if let problem = check(member, child) { return problem }
             path.pop()
         }

@@ -21,7 +21,7 @@ private struct YAMLWriter {
         case .object(let members) where !members.isEmpty: write(members, indent: 0, startsLine: true)
         case .array(let elements) where !elements.isEmpty: write(elements, indent: 0, startsLine: true)
         default:
-            write(scalar: value, indent: -2)
+            write(scalar: value, indent: 0)
             newLine()
         }
     }
@@ -120,7 +120,7 @@ private struct YAMLWriter {
         for line in body.split(separator: 0x0A, omittingEmptySubsequences: false) {
             newLine()
             guard !line.isEmpty else { continue }
-            space(max(indent, 0))
+            space(indent)
             bytes.append(contentsOf: line)
         }
     }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import LabDaemon
 
 /// `lab`: the root of all commands.
 struct LabCommand: AsyncParsableCommand {
@@ -17,6 +18,7 @@ struct LabCommand: AsyncParsableCommand {
             Environment variables (nothing else changes what lab does):
               HOME, XDG_STATE_HOME, XDG_RUNTIME_DIR   where a user's lab keeps its state and its sockets
               XDG_CACHE_HOME, KINDLING_CACHE          where Python environments and wheels are kept
+              KINDLING_DEBUG                          labd's log tells more, when set at 'lab up'
               KUBECONFIG                              the file that 'lab kubeconfig --merge' adds to
               NO_COLOR, TERM                          no colours when NO_COLOR is set or TERM is dumb
               COLUMNS                                 the width of live views, where the terminal does not tell it
@@ -25,7 +27,7 @@ struct LabCommand: AsyncParsableCommand {
               http_proxy, https_proxy, no_proxy, PIP_INDEX_URL, PIP_CONFIG_FILE
                                                       as pip and apt themselves honour them, in 'lab image add --python'
             """,
-        version: LabVersion.text,
+        version: Version.kindling,
         groupedSubcommands: [
             CommandGroup(
                 name: "The lab:",
@@ -43,9 +45,4 @@ struct LabCommand: AsyncParsableCommand {
     /// For the help and the completion only: `HoistedArguments` has taken it out by now.
     @Option(help: ArgumentHelp("The lab's state directory; may stand anywhere.", valueName: "dir"), completion: .directory)
     var state: String?
-}
-
-/// The version of this program.
-enum LabVersion {
-    static let text = "0.1.0"
 }

@@ -104,11 +104,8 @@ actor LoopbackExposer: NotebookExposer {
     }
 
     private func listen(_ key: String, _ preferred: Int?) async throws -> ListeningSocket {
-        if let preferred {
-            do { return try await helper.listen(name: key, port: preferred) } catch let problem where problem.code == .addressInUse {
-                // Somebody took it meanwhile: any other will do.
-            }
-        }
+        // Somebody may have taken the port meanwhile: any other will do.
+        if let preferred, let socket = try await helper.listenIfFree(name: key, port: preferred) { return socket }
         return try await helper.listen(name: key)
     }
 
@@ -118,6 +115,18 @@ actor LoopbackExposer: NotebookExposer {
         await gone.forwarder.stop()
         do { try await helper.close(name: key) } catch {
             logger.warning("a notebook's port stays open in the helper", metadata: ["notebook": "\(key)", "error": "\(error)"])
+        }
+    }
+}
+
+extension HelperClient {
+    /// A listening socket on a port, or `nil` where somebody else has the port.
+    func listenIfFree(name: String, port: Int) async throws(NetworkError) -> ListeningSocket? {
+        do throws(NetworkError) {
+            return try await listen(name: name, port: port)
+        } catch {
+            if error.code == .addressInUse { return nil }
+            throw error
         }
     }
 }

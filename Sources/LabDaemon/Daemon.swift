@@ -77,7 +77,7 @@ public struct Daemon: Sendable {
         let network = try await PodNetwork.start(
             configuration, inUse: NodeAgent.recordedAddresses(stateDirectory: paths.state), logger: logger)
         let share = try ShareDirectory.locate(explicit: options.share)
-        let images = try ImageStore(state: paths.state, share: share, cache: CacheDirectory.standard(isRoot: options.isRoot))
+        let images = ImageStore(state: paths.state, share: share, cache: CacheDirectory.standard(isRoot: options.isRoot))
         var settings = NodeSettings(name: Self.nodeName(), stateDirectory: paths.state)
         settings.cpuOvercommit = options.cpuOvercommit
         settings.nameservers = host.nameservers
@@ -93,9 +93,8 @@ public struct Daemon: Sendable {
         if options.port != 0 { return try await helper.listen(name: "api", port: options.port) }
         // The port of the last time keeps kubeconfigs valid; 6443 is what people expect of the first lab.
         for port in [recorded, 6443].compactMap({ $0 }) {
-            do { return try await helper.listen(name: "api", port: port) } catch let problem where problem.code == .addressInUse {
-                logger.info("the port is taken, trying another", metadata: ["port": "\(port)"])
-            }
+            if let socket = try await helper.listenIfFree(name: "api", port: port) { return socket }
+            logger.info("the port is taken, trying another", metadata: ["port": "\(port)"])
         }
         return try await helper.listen(name: "api")
     }

@@ -162,6 +162,45 @@ public final class PodNetwork: Sendable {
         }
     }
 
+    /// A TCP connection to a port of the pod's own loopback, which is what `kubectl port-forward` reaches. The caller owns the
+    /// descriptor.
+    public func connect(toLoopbackOf endpoint: PodEndpoint, port: Int) async throws(NetworkError) -> Int32 {
+        let result = await withCheckedContinuation { (done: CheckedContinuation<Result<Int32, NetworkError>, Never>) in
+            DispatchQueue.global().async {
+                done.resume(returning: Result { () throws(NetworkError) in try Self.connect(endpoint, port) })
+            }
+        }
+        return try result.get()
+    }
+
+    private static func connect(_ endpoint: PodEndpoint, _ port: Int) throws(NetworkError) -> Int32 {
+        guard let port = UInt16(exactly: port) else { throw NetworkError(.system, "expected a port up to 65535, found \(port)") }
+        let fd = kd_socket_in(endpoint.namespacePath, 0)
+        guard fd >= 0 else { throw .system(fd, "joining the network of \(endpoint.address)") }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        let rc = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                Glibc.connect(fd, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        guard rc == 0 else {
+            let error = errno
+            close(fd)
+            throw .system(error, "connecting to port \(port) in the pod at \(endpoint.address)")
+        }
+        return fd
+    }
+
+    /// Returns when the pool is full, or could not be filled.
+    func waitUntilFilled() async {
+        while state.withLock({ $0.filling }) {
+            await withCheckedContinuation { done in queue.async { done.resume() } }
+        }
+    }
+
     /// Networks ready for a pod at this moment.
     public var readyCount: Int { state.withLock { $0.ready.count } }
 }

@@ -70,7 +70,7 @@ enum PodConditions {
         for condition in conditions {
             let previous = old.first { $0["type"].stringValue == condition.type }
             let status: JSON = condition.isTrue ? "True" : "False"
-            var json: JSON = ["type": .string(condition.type), "status": status, "lastProbeTime": nil]
+            var json: JSON = ["type": .string(condition.type), "status": status, "lastProbeTime": .null]
             json["lastTransitionTime"] = previous?["status"] == status ? previous?["lastTransitionTime"] ?? now.json : now.json
             if !condition.reason.isEmpty { json["reason"] = .string(condition.reason) }
             if !condition.message.isEmpty { json["message"] = .string(condition.message) }

@@ -114,7 +114,7 @@ struct PodScheduler: Reconciler {
     private static func scheduled(_ old: [JSON], isTrue: Bool, _ reason: String, _ message: String, _ now: Timestamp) -> JSON {
         let previous = old.first { $0["type"].stringValue == "PodScheduled" }
         let status: JSON = isTrue ? "True" : "False"
-        var condition: JSON = ["type": "PodScheduled", "status": status, "lastProbeTime": nil]
+        var condition: JSON = ["type": "PodScheduled", "status": status, "lastProbeTime": .null]
         condition["lastTransitionTime"] = previous?["status"] == status ? previous?["lastTransitionTime"] ?? now.json : now.json
         if !reason.isEmpty { condition["reason"] = .string(reason) }
         if !message.isEmpty { condition["message"] = .string(message) }

@@ -103,7 +103,9 @@ static int explain_exec(const struct program *program) {
 
 static pid_t start_program(const struct init_context *context, const struct spec *spec, int input) {
     static struct program program;
-    program = (struct program){.spec = spec, .output = {context->output[0], context->output[1]}, .input = input};
+    // One pipe for both keeps the order of writes.
+    int errors = context->output[spec->numbers.flags & KSB_MERGE_STREAMS ? 0 : 1];
+    program = (struct program){.spec = spec, .output = {context->output[0], errors}, .input = input};
     char *stack = mmap(NULL, PROGRAM_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     if (stack == MAP_FAILED) return fail("start the program", "no memory for its stack");
     // We sleep until it has exec'd or failed, so nothing is copied and its error is at hand.

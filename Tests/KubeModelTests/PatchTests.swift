@@ -142,7 +142,7 @@ import Testing
         ("$patch delete in a map", #"{"map":{"a":"1"}}"#, #"{"map":{"$patch":"delete"}}"#, #"{"map":{}}"#),
         ("$patch delete for nothing", #"{"name":"x"}"#, #"{"map":{"$patch":"delete","a":"1"}}"#, #"{"name":"x"}"#),
         ("$deleteFromPrimitiveList", #"{"set":[1,2,3]}"#, #"{"$deleteFromPrimitiveList/set":[2]}"#, #"{"set":[1,3]}"#),
-        ("delete and add at once", #"{"set":[1,2,3]}"#, #"{"$deleteFromPrimitiveList/set":[2],"set":[4]}"#, #"{"set":[1,3,4]}"#),
+        ("delete and add at once", #"{"set":[1,2,3]}"#, #"{"$deleteFromPrimitiveList/set":[2],"set":[4]}"#, #"{"set":[4,1,3]}"#),
         ("$retainKeys", #"{"keep":{"a":"1","b":"2"}}"#, #"{"keep":{"$retainKeys":["b","c"],"c":"3"}}"#, #"{"keep":{"b":"2","c":"3"}}"#),
         ("strategy replace", #"{"whole":{"a":"1"}}"#, #"{"whole":{"b":"2"}}"#, #"{"whole":{"b":"2"}}"#),
         ("$setElementOrder alone", #"{"list":[{"name":"1"},{"name":"2"},{"name":"3"}]}"#,

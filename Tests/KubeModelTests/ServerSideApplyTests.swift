@@ -126,9 +126,10 @@ import Testing
     @Test func whatSomebodyElseOwnsStays() throws {
         let first = try apply(nil, #"{"metadata":{"labels":{"a":"1"}},"spec":{"replicas":1,"containers":[{"name":"c","image":"i"}]}}"#, "one")
         let shared = try apply(first.object, #"{"spec":{"replicas":1}}"#, "two")
-        var changed = shared.object
+        let third = try apply(shared.object, #"{"spec":{"containers":[{"name":"c","cpu":"1"}]}}"#, "three")
+        var changed = third.object
         changed["spec"]["containers"] = [["name": "c", "image": "i", "cpu": "1"], ["name": "extra", "image": "e"]]
-        let live = update(shared.object, changed, "controller")
+        let live = update(third.object, changed, "controller")
         let last = try apply(live, #"{"metadata":{"labels":{"a":"1"}}}"#, "one")
         #expect(spec(last)["replicas"] == 1)
         #expect(spec(last)["containers"] == [["name": "c", "cpu": "1"], ["name": "extra", "image": "e"]])

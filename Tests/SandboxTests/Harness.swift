@@ -23,13 +23,17 @@ enum Machine {
     static let hasOneId = (try? text(of: "/proc/self/uid_map"))?.split(whereSeparator: \.isWhitespace).last == "1"
 
     static func text(of path: String) throws -> String {
+        String(decoding: try bytes(of: path), as: UTF8.self)
+    }
+
+    static func bytes(of path: String) throws -> [UInt8] {
         guard let file = fopen(path, "r") else { throw SandboxError.system(operation: "open \(path)", errno: errno) }
         defer { fclose(file) }
         var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 1 << 16)
+        var chunk = [UInt8](repeating: 0, count: 1 << 20)
         while true {
             let count = fread(&chunk, 1, chunk.count, file)
-            if count == 0 { return String(decoding: bytes, as: UTF8.self) }
+            if count == 0 { return bytes }
             bytes.append(contentsOf: chunk[0..<count])
         }
     }
@@ -56,14 +60,19 @@ enum Machine {
 
 /// One line of a log in CRI's format.
 struct LogLine: Equatable {
-    var stream: Substring
+    var stream: String
     var isPartial: Bool
-    var text: Substring
+    var text: String
 
-    init?(_ line: Substring) {
-        let fields = line.split(separator: " ", maxSplits: 3, omittingEmptySubsequences: false)
-        guard fields.count == 4 else { return nil }
-        (stream, isPartial, text) = (fields[1], fields[2] == "P", fields[3])
+    /// "2006-01-02T15:04:05.999999999Z stdout F text": the columns before the text have a fixed width.
+    static func parse(_ path: String) throws -> [LogLine] {
+        try Machine.bytes(of: path).split(separator: UInt8(ascii: "\n")).compactMap { line in
+            let start = line.startIndex
+            guard line.count >= 40, line[start + 29] == UInt8(ascii: "Z"), line[start + 39] == UInt8(ascii: " ") else { return nil }
+            return LogLine(
+                stream: String(decoding: line[(start + 31)..<(start + 37)], as: UTF8.self),
+                isPartial: line[start + 38] == UInt8(ascii: "P"), text: String(decoding: line[(start + 40)...], as: UTF8.self))
+        }
     }
 }
 
@@ -121,7 +130,7 @@ final class Harness: Sendable {
     }
 
     func log(_ spec: SandboxSpec) throws -> [LogLine] {
-        try Machine.text(of: spec.log.path).split(separator: "\n").compactMap(LogLine.init)
+        try LogLine.parse(spec.log.path)
     }
 }
 

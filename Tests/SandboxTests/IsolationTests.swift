@@ -79,7 +79,7 @@ struct IsolationTests {
                 for f in /proc/sys/kernel/core_pattern /proc/sysrq-trigger /proc/sys/net/ipv4/ip_forward; do
                   [ -e $f ] && (echo 0 > $f) 2>/dev/null && echo WROTE $f; done
                 [ -s /proc/kcore ] && echo kcore; cat /proc/keys /proc/timer_list 2>/dev/null | head -1
-                ls /sys/firmware /proc/acpi /proc/scsi 2>/dev/null | grep -v : ; touch /sys/x 2>/dev/null && echo sys
+                ls /sys/firmware /proc/acpi /proc/scsi 2>/dev/null | grep -v -e : -e '^$'; touch /sys/x 2>/dev/null && echo sys
                 mount -o remount,rw /proc/sys 2>/dev/null && echo remounted
                 umount /proc/sys 2>/dev/null && echo unmounted
                 echo > /dev/null && head -c 4 /dev/zero | wc -c; head -c 4 /dev/urandom | wc -c; ls /dev | tr '\\n' ' '

@@ -54,7 +54,8 @@ struct JobPlanTests {
             creates: 0, counts: ["succeeded": 1, "failed": 1, "terminating": 1], conditions: ["SuccessCriteriaMet"]),
         Case(
             testDescription: "too many pods: the one that got least far goes", spec: ["completions": 5, "parallelism": 1],
-            pods: [pod("a", .running, ready: true), pod("b", .pending), pod("c", .running)], creates: 0, deletes: ["b", "c"], counts: ["active": 1, "ready": 1]),
+            pods: [pod("a", .running, ready: true), pod("b", .pending), pod("c", .running)], creates: 0, deletes: ["b", "c"],
+            counts: ["active": 1, "ready": 1, "terminating": 1]),
         Case(
             testDescription: "a failure is within the limit but waits for its back-off", spec: ["backoffLimit": 1], pods: [pod("a", .failed)],
             creates: 0, counts: ["failed": 1]),
@@ -173,12 +174,8 @@ struct JobPlanTests {
         #expect(JobPlan.make(job(["suspend": true]), pods: [], now: now).status["startTime"].isNull)
     }
 
-    @Test(arguments: [("", 10, [], ""), ("0,2-4", 10, [1], "0-4"), ("1,3", 10, [], "1,3"), ("0-9", 5, [], "0-4"), ("x,7,5-", 10, [6], "6,7")])
+    @Test(arguments: [("", 10, [], ""), ("0,2-4", 10, [1], "0-4"), ("1,3", 10, [], "1,3"), ("0-9", 5, [], "0-4"), ("x,7,5-,5-6", 10, [6], "5-7")])
     func indexIntervals(text: String, limit: Int, added: [Int], result: String) {
-        if text == "x,7,5-" {
-            #expect(IndexIntervals(parsing: text, below: limit).contains(7))
-            return
-        }
         #expect("\(IndexIntervals(parsing: text, below: limit).union(added))" == result)
     }
 

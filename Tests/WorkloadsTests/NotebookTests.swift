@@ -29,11 +29,11 @@ struct NotebookTests {
     private func settle(_ lab: Lab, _ notebooks: NotebookReconciler) async throws {
         let sets = StatefulSetReconciler(client: lab.client, clock: lab.clock.source)
         for _ in 0..<20 {
-            let revision = lab.catalogue.revision
+            let before = lab.world
             try await lab.settle(notebooks, .notebooks)
             try await lab.settle(sets, .statefulSets)
             try await lab.settle(GarbageCollector(client: lab.client), .statefulSets, .services, .secrets, .pods)
-            if lab.catalogue.revision == revision { return }
+            if lab.world == before { return }
         }
         throw APIStatus.internalError("notebooks did not come to rest")
     }

@@ -40,6 +40,8 @@ struct kd_fault kd_router_prepare(int nl, uint32_t gateway);
 struct kd_fault kd_pod_network_make(int nl, const struct kd_pod_network *spec);
 // Unpins the namespace and deletes its veth; what does not exist any more is no error.
 struct kd_fault kd_pod_network_remove(int nl, const char *pin, const char *interface);
+// A TCP socket (0) or UDP socket (1) that belongs to the pinned namespace: what it connects to is what the pod would reach.
+int kd_socket_in(const char *pin, int datagram);
 // 1 if the pinned namespace has no socket in use, so that no process of a pod can be left in it that talked to anyone.
 int kd_pod_network_is_idle(const char *pin);
 // 1 if `path` is a pinned namespace, 0 if not.

@@ -99,7 +99,7 @@ public final class NotebookReconciler: Reconciler {
     private func alignSet(_ set: StoredObject, _ wanted: JSON) async throws -> StoredObject? {
         let mark = wanted["metadata"]["annotations"][NotebookPlan.templateMark]
         let replicas = wanted["spec"]["replicas"]
-        if set.metadata["annotations"][NotebookPlan.templateMark] == mark, set.spec["template"].covers(wanted["spec"]["template"]) {
+        if set.metadata["annotations"][NotebookPlan.templateMark] == mark {
             return try await client.update(set.key, uid: set.uid) { $0["spec"]["replicas"] = replicas }
         }
         guard let kind = client.registry.kind(.statefulSets) else { return set }

@@ -13,7 +13,7 @@ public struct CustomKindCollector: Sendable {
     public init(client: Client, manager: ControllerManager, beside collector: GarbageCollector) {
         self.client = client
         self.manager = manager
-        known = Set(collector.sources.map(\.resource))
+        known = Set(collector.followed)
     }
 
     /// Runs until its task is cancelled or the catalogue closes.

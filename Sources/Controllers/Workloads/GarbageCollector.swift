@@ -2,13 +2,22 @@ public import Catalogue
 public import ControllerRuntime
 import KubeModel
 public import Registry
+import Synchronization
 
 /// Deletes what belongs to objects that are gone, and carries out foreground and orphaning deletion (upstream:
 /// pkg/controller/garbagecollector). One key is one dependent or one owner that is being deleted.
-public struct GarbageCollector: Reconciler {
+public final class GarbageCollector: Reconciler {
     public let name: String
-    public let sources: [EventSource]
+    /// The kinds whose changes are followed.
+    let followed: [GroupResource]
+    private let beginning: GroupResource
     private let client: Client
+
+    /// Changes of different kinds arrive side by side: while watches begin, an owner may go between the look at its
+    /// dependent and the start of its own watch. So after each beginning everything is looked through twice.
+    private let sweeps = Mutex(0)
+    private static let sweep = ObjectKey(.namespaces, name: "*")
+    private static let secondSweep = Duration.seconds(5)
 
     static let foreground = "foregroundDeletion"
     static let orphan = "orphan"
@@ -18,8 +27,18 @@ public struct GarbageCollector: Reconciler {
         self.client = client
         name = resources.map { "garbage-collector(\($0.map(\.description).joined(separator: ",")))" } ?? "garbage-collector"
         let followed = resources ?? client.registry.storedResources
+        self.followed = followed
+        beginning = resources == nil ? .namespaces : .customResourceDefinitions
+    }
+
+    public var sources: [EventSource] {
         let catalogue = client.catalogue
-        sources = followed.map { resource in EventSource(resource) { Self.keys(for: $0, in: catalogue) } }
+        let beginnings = EventSource(beginning) { [self] change in
+            guard change.kind == .added else { return [] }
+            sweeps.withLock { $0 = 2 }
+            return [Self.sweep]
+        }
+        return followed.map { resource in EventSource(resource) { Self.keys(for: $0, in: catalogue) } } + [beginnings]
     }
 
     /// A changed object is looked at if it has owners or is to be deleted in a special way; one that is gone, or waits in
@@ -29,14 +48,12 @@ public struct GarbageCollector: Reconciler {
         let owners = object.metadata["ownerReferences"].elements
         var keys: [ObjectKey] = []
         if change.kind == .deleted {
-            keys = catalogue.dependents(of: object.uid).map(\.key)
-            for owner in owners {
-                guard let found = catalogue.object(uid: owner["uid"].stringValue ?? ""), found.isBeingDeleted else { continue }
-                keys.append(found.key)
-            }
-            return keys
+            return catalogue.dependents(of: object.uid).map(\.key) + waitingOwners(of: object, in: catalogue)
         }
-        if let previous = change.previous, !concernsOwnership(previous, object) { return [] }
+        if let previous = change.previous {
+            if !concernsOwnership(previous, object) { return [] }
+            keys = waitingOwners(of: previous, in: catalogue)
+        }
         if !owners.isEmpty { keys.append(object.key) }
         guard object.isBeingDeleted else { return keys }
         let finalizers = object.finalizers
@@ -47,6 +64,13 @@ public struct GarbageCollector: Reconciler {
         return keys
     }
 
+    /// Owners in foreground deletion may have waited for this dependent.
+    private static func waitingOwners(of object: StoredObject, in catalogue: Catalogue) -> [ObjectKey] {
+        object.metadata["ownerReferences"].elements.compactMap { owner in
+            catalogue.object(uid: owner["uid"].stringValue ?? "").flatMap { $0.isBeingDeleted ? $0.key : nil }
+        }
+    }
+
     /// Most changes are of a status: they are passed over at once.
     private static func concernsOwnership(_ old: StoredObject, _ new: StoredObject) -> Bool {
         old.isBeingDeleted != new.isBeingDeleted || old.metadata["ownerReferences"] != new.metadata["ownerReferences"]
@@ -54,6 +78,7 @@ public struct GarbageCollector: Reconciler {
     }
 
     public func reconcile(_ key: ObjectKey) async throws -> ReconcileResult {
+        if key == Self.sweep { return try await examineAll() }
         guard let object = client.get(key) else { return .done }
         if object.isBeingDeleted {
             let finalizers = object.finalizers
@@ -61,9 +86,19 @@ public struct GarbageCollector: Reconciler {
             if finalizers.contains(Self.foreground) { return try await deleteDependents(of: object) }
             return .done
         }
-        if object.metadata["ownerReferences"].elements.isEmpty { return .done }
         try await examine(object)
         return .done
+    }
+
+    private func examineAll() async throws -> ReconcileResult {
+        for resource in client.catalogue.resources {
+            for object in client.list(resource) where !object.isBeingDeleted { try await examine(object) }
+        }
+        let left = sweeps.withLock { left in
+            left = max(0, left - 1)
+            return left
+        }
+        return left > 0 ? .requeue(after: Self.secondSweep) : .done
     }
 
     // MARK: Dependents
@@ -72,10 +107,12 @@ public struct GarbageCollector: Reconciler {
 
     /// Deletes a dependent that has no owner left, or takes the lost owners off one that has others.
     private func examine(_ object: StoredObject) async throws {
+        let references = object.metadata["ownerReferences"].elements
+        if references.isEmpty { return }
         var lost: Set<String> = []
         var hasSolid = false
         var hasWaiting = false
-        for reference in object.metadata["ownerReferences"].elements {
+        for reference in references {
             guard let uid = reference["uid"].stringValue else { continue }
             switch state(of: reference, uid: uid, for: object) {
             case .solid: hasSolid = true

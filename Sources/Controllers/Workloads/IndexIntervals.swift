@@ -3,17 +3,14 @@ struct IndexIntervals: Equatable, CustomStringConvertible {
     /// Disjoint, in order, with a gap between each and the next.
     private(set) var ranges: [ClosedRange<Int>] = []
 
-    init(_ indexes: some Sequence<Int>) {
-        for index in indexes.sorted() {
-            guard let last = ranges.last else {
-                ranges.append(index...index)
-                continue
-            }
-            if index <= last.upperBound { continue }
-            if index == last.upperBound + 1 {
-                ranges[ranges.count - 1] = last.lowerBound...index
+    init(_ indexes: some Sequence<Int>) { self.init(merging: indexes.map { $0...$0 }) }
+
+    private init(merging pieces: [ClosedRange<Int>]) {
+        for piece in pieces.sorted(by: { $0.lowerBound < $1.lowerBound }) {
+            if let last = ranges.last, piece.lowerBound <= last.upperBound + 1 {
+                ranges[ranges.count - 1] = last.lowerBound...max(last.upperBound, piece.upperBound)
             } else {
-                ranges.append(index...index)
+                ranges.append(piece)
             }
         }
     }
@@ -26,7 +23,7 @@ struct IndexIntervals: Equatable, CustomStringConvertible {
             guard let first = bounds.first ?? nil, let last = bounds.last ?? nil, first <= last, first >= 0, first < limit else { continue }
             found.append(first...min(last, limit - 1))
         }
-        ranges = found
+        self.init(merging: found)
     }
 
     var count: Int { ranges.reduce(0) { $0 + $1.count } }
@@ -42,8 +39,8 @@ struct IndexIntervals: Equatable, CustomStringConvertible {
     }
 
     func union(_ indexes: some Sequence<Int>) -> IndexIntervals {
-        let new = indexes.filter { !contains($0) }
-        return new.isEmpty ? self : IndexIntervals(ranges.flatMap { Array($0) } + new)
+        let new = indexes.filter { !contains($0) }.map { $0...$0 }
+        return new.isEmpty ? self : IndexIntervals(merging: ranges + new)
     }
 
     /// As upstream prints it: a pair of neighbours with a comma, three and more with a dash.

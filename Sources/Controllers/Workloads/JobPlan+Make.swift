@@ -73,7 +73,8 @@ private struct JobPlanner {
                     plan.accounted.insert(pod.uid)
                     failed += 1
                 }
-                if isNew || pod.phase == .failed { failures.append(pod) }
+                // One that was deleted, perhaps for a suspension, asks for no more patience once it is counted.
+                if isNew || !pod.hasDeletionTimestamp { failures.append(pod) }
             }
         }
         if job.isIndexed {

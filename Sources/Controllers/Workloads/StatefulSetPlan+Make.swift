@@ -41,7 +41,7 @@ private struct StatefulSetPlanner {
         for ordinal in ordinals where advance(ordinal) && !facts.isParallel { return }
         for pod in condemned where condemn(pod) && !facts.isParallel { return }
         if facts.isParallel, !plan.creations.isEmpty { return }
-        if !facts.updatesOnDelete { roll() }
+        if !facts.updatesOnDelete, plan.deletions.isEmpty { roll() }
     }
 
     /// - Returns: whether an ordered set has to wait for this ordinal.

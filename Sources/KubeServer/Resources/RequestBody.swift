@@ -10,13 +10,15 @@ enum RequestBody {
     }
 
     /// The object in the body of a POST, PUT or DELETE.
-    /// - Throws: 415 for anything but JSON and YAML, 400 for a body that is neither.
+    /// - Throws: 415 for anything but JSON, YAML and protobuf, 400 for a body that is none of them.
     static func object(_ request: Request) throws(APIStatus) -> Decoded {
         let type = MediaType.content(request.headers)?.name ?? MediaType.json
         switch type {
         case MediaType.json, "*/*", "": return try json(request.body)
         case MediaType.yaml, "application/x-yaml", "text/yaml": return try yaml(request.body)
-        default: throw unsupported(type, [MediaType.json, MediaType.yaml])
+        case ProtobufObject.contentType:
+            return Decoded(value: try ProtobufObject.decode(Array(request.body.readableBytesView)), duplicates: [])
+        default: throw unsupported(type, [MediaType.json, MediaType.yaml, ProtobufObject.contentType])
         }
     }
 

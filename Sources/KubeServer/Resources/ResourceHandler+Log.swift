@@ -11,9 +11,8 @@ extension ResourceHandler {
         guard let logs else { throw APIStatus(code: 503, reason: "ServiceUnavailable", message: "this server has no node that keeps logs") }
         let options = try logOptions(request.query)
         let container = try container(of: pod, request.query["container"] ?? "", logs)
-        if (pod.spec["nodeName"].stringValue ?? "").isEmpty {
-            throw APIStatus.badRequest("pod \(name) does not have a host assigned")
-        }
+        // As upstream: what has no node yet has an empty log.
+        if (pod.spec["nodeName"].stringValue ?? "").isEmpty { return Response(type: "text/plain", bytes: ByteBuffer()) }
         let pieces = try await logs.open(namespace: pod.namespace, name: name, container: container, options)
         return Response(
             headers: ["Content-Type": "text/plain"],

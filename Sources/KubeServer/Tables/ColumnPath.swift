@@ -91,7 +91,11 @@ struct ColumnPath: Sendable, Equatable {
     func first(in object: JSON) -> JSON { Self.first(steps[...], in: object) ?? .null }
 
     private static func first(_ steps: ArraySlice<Step>, in value: JSON) -> JSON? {
-        guard let step = steps.first else { return value.isNull ? nil : value }
+        guard let step = steps.first else {
+            // Not a conditional expression: its nil would be a JSON null.
+            if value.isNull { return nil }
+            return value
+        }
         let rest = steps.dropFirst()
         for next in children(step, of: value) {
             if let found = first(rest, in: next) { return found }

@@ -1,5 +1,6 @@
 import AsyncHTTPClient
 import KubeModel
+import LabDaemon
 import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -34,6 +35,8 @@ final class APIClient: Sendable {
         configuration.timeout.connect = .seconds(5)
         configuration.httpVersion = .http1Only
         configuration.redirectConfiguration = .disallow
+        // A lab that is not there is told at once; whoever wants to wait tries again.
+        configuration.connectionPool.retryConnectionEstablishment = false
         // A watch, each followed log and a request in between all have their own connection.
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 256
         http = HTTPClient(eventLoopGroupProvider: .shared(group), configuration: configuration)
@@ -102,7 +105,7 @@ final class APIClient: Sendable {
         var request = HTTPClientRequest(url: url)
         request.method = method
         request.headers.add(name: "Accept", value: accept)
-        request.headers.add(name: "User-Agent", value: "lab/\(LabVersion.text)")
+        request.headers.add(name: "User-Agent", value: "lab/\(Version.kindling)")
         if let body {
             request.headers.add(name: "Content-Type", value: contentType)
             request.body = .bytes(ByteBuffer(bytes: body))

@@ -4,9 +4,6 @@ import KubeModel
 /// CustomResourceDefinitions: names that upstream fills in, and what makes one unusable (apiextensions/validation).
 enum DefinitionRules {
     static func applyDefaults(_ object: inout JSON, _ old: JSON?, _ context: KindRules.Context) {
-        let kind = object["spec"]["names"]["kind"].stringValue ?? ""
-        if object["spec"]["names"]["singular"].isNull, !kind.isEmpty { object["spec"]["names"]["singular"] = .string(kind.lowercased()) }
-        if object["spec"]["names"]["listKind"].isNull, !kind.isEmpty { object["spec"]["names"]["listKind"] = .string(kind + "List") }
         if object["spec"]["conversion"].isNull { object["spec"]["conversion"] = ["strategy": "None"] }
         guard old == nil else { return }
         let time = JSON.string(context.now.description)

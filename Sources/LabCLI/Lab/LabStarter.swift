@@ -1,0 +1,109 @@
+import LabDaemon
+import Network
+
+/// Starts a lab: the helper in the host's namespaces, labd inside, and then waits until the API answers.
+struct LabStarter {
+    /// How long labd may take: a first start on a slow disk makes keys and reads a large catalogue.
+    private static let patience = Duration.seconds(60)
+
+    let context: LabContext
+    var settings = Settings()
+
+    /// What labd is told besides where its things are.
+    struct Settings {
+        var port: Int?
+        var share: String?
+        var cpuOvercommit: Double?
+        var hasUplink = false
+    }
+
+    struct Result {
+        var record: DaemonRecord
+        /// What an earlier helper that died took with it.
+        var lost: [String] = []
+        var wasRunning = false
+    }
+
+    /// labd's arguments, without its own name.
+    func daemonArguments(shim: String) -> [String] {
+        var arguments = ["--state", context.paths.state, "--runtime", context.paths.runtime, "--shim", shim]
+        if context.isRoot { arguments.append("--root") }
+        if let port = settings.port { arguments += ["--port", "\(port)"] }
+        if let share = settings.share { arguments += ["--share", share] }
+        if let overcommit = settings.cpuOvercommit { arguments += ["--cpu-overcommit", "\(overcommit)"] }
+        if settings.hasUplink { arguments.append("--uplink") }
+        return arguments
+    }
+
+    /// - Throws: `CommandError` with the last lines of labd's log when it did not become ready.
+    func start() async throws -> Result {
+        if let running = await Self.answering(context.paths) {
+            return Result(record: running, wasRunning: true)
+        }
+        let programs = try Programs.locate()
+        let tail = LogTail(context.daemonLog)
+        let client = HelperClient(runtimeDirectory: context.paths.runtime)
+        var lost: [String] = []
+        do {
+            lost = try await launch(programs, client)
+        } catch let error as NetworkError {
+            throw failure(error.message, tail)
+        }
+        let record = try await untilReady(tail) {
+            guard let status = try? await client.status() else { return false }
+            return status.daemon.running
+        }
+        return Result(record: record, lost: lost)
+    }
+
+    private func launch(_ programs: Programs, _ client: HelperClient) async throws -> [String] {
+        let launcher = HelperLauncher(
+            shim: programs.shim, stateDirectory: context.paths.state, runtimeDirectory: context.paths.runtime, daemon: programs.daemon,
+            daemonArguments: daemonArguments(shim: programs.shim))
+        do {
+            return try await launcher.launch().lost
+        } catch let error where error.code == .alreadyRunning {
+            // The helper has outlived labd, after a crash or `lab down --keep-pods`: labd rejoins through it.
+            do {
+                _ = try await client.startDaemon(path: programs.daemon, arguments: daemonArguments(shim: programs.shim))
+            } catch let error where error.code == .alreadyRunning {
+                // Another `lab up` was quicker; it is waited for all the same.
+            }
+            return []
+        }
+    }
+
+    /// Waits for labd's record and for /readyz to say yes.
+    /// - Parameter isAlive: whether labd still runs.
+    func untilReady(_ tail: LogTail, isAlive: () async -> Bool) async throws -> DaemonRecord {
+        let deadline = ContinuousClock.now + Self.patience
+        var pause = Duration.milliseconds(5)
+        while ContinuousClock.now < deadline {
+            if let record = await Self.answering(context.paths) {
+                return record
+            }
+            if await !isAlive() { throw failure("labd ended before it was ready", tail) }
+            try await Task.sleep(for: pause)
+            pause = min(pause * 2, .milliseconds(200))
+        }
+        throw failure("labd is not ready after \(Self.patience.components.seconds) s", tail)
+    }
+
+    private func failure(_ problem: String, _ tail: LogTail) -> CommandError {
+        let lines = tail.lines(8)
+        guard !lines.isEmpty else { return CommandError("\(problem); its log is \(context.daemonLog)") }
+        for line in lines.dropLast() { Output.note("  \(line)") }
+        return CommandError("\(problem): \(lines.last ?? "") (log: \(context.daemonLog))")
+    }
+
+    /// The record of a labd that says it is ready; `nil` where none does.
+    static func answering(_ paths: LabPaths) async -> DaemonRecord? {
+        guard let record = DaemonRecord(path: paths.record), let access = try? APIAccess.read(paths.kubeconfig, command: "lab") else { return nil }
+        // A kubeconfig of an earlier start leads elsewhere.
+        guard access.server.hasSuffix(":\(record.port)") else { return nil }
+        let isReady = try? await APIClient.use(access) { client in
+            try await client.exchange(.GET, "/readyz", timeout: .seconds(5)).status == 200
+        }
+        return isReady == true ? record : nil
+    }
+}

@@ -1,0 +1,20 @@
+/// The programs that lie beside the running one.
+struct Programs {
+    let daemon: String
+    let shim: String
+
+    /// Finds `labd` and `lab-shim` beside this binary, or in `libexec/kindling` of its installation.
+    static func locate() throws(CommandError) -> Programs {
+        guard let own = SmallFile.realPath("/proc/self/exe"), let slash = own.lastIndex(of: "/") else {
+            throw CommandError("cannot find out where this program lies: is /proc mounted?")
+        }
+        let directory = String(own[..<slash])
+        func find(_ name: String) throws(CommandError) -> String {
+            for candidate in ["\(directory)/\(name)", "\(directory)/../libexec/kindling/\(name)"] where SmallFile.isExecutable(candidate) {
+                return candidate
+            }
+            throw CommandError("\(name) is not beside \(own): build with 'make build', or install both into one directory")
+        }
+        return Programs(daemon: try find("labd"), shim: try find("lab-shim"))
+    }
+}
