@@ -48,10 +48,11 @@ let package = Package(
         // The supervisor of one container and the helper in the host's namespaces: small C programs in one binary.
         .executableTarget(name: "lab-shim", path: "Sources/Shim"),
         .target(name: "Sandbox", dependencies: ["CSandbox", log]),
-        .target(name: "Network", dependencies: ["CSandbox", "Sandbox", log, .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio")]),
+        // Not called Network: packages ask canImport(Network) for Apple's framework of that name.
+        .target(name: "LabNetwork", dependencies: ["CSandbox", "Sandbox", log, .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio")], path: "Sources/Network"),
         .target(name: "Images", dependencies: ["KubeModel", "CResources", log, yams]),
         .target(name: "ControllerRuntime", dependencies: ["KubeModel", "Catalogue", "Registry", log], path: "Sources/Controllers/Runtime"),
-        .target(name: "Node", dependencies: ["KubeModel", "Catalogue", "Registry", "ControllerRuntime", "Sandbox", "Network", "Images", log]),
+        .target(name: "Node", dependencies: ["KubeModel", "Catalogue", "Registry", "ControllerRuntime", "Sandbox", "LabNetwork", "Images", log]),
         .target(name: "Workloads", dependencies: ["KubeModel", "Catalogue", "Registry", "ControllerRuntime", log], path: "Sources/Controllers/Workloads"),
         .target(name: "Katib", dependencies: ["KubeModel", "Catalogue", "Registry", "ControllerRuntime", log], path: "Sources/Controllers/Katib"),
         .target(name: "Workflows", dependencies: ["KubeModel", "Catalogue", "Registry", "ControllerRuntime", log], path: "Sources/Controllers/Workflows"),
@@ -60,14 +61,14 @@ let package = Package(
         .target(
             name: "LabDaemon",
             dependencies: [
-                "KubeModel", "Catalogue", "Registry", "KubeServer", "Sandbox", "Network", "Images", "Node", "ControllerRuntime",
+                "KubeModel", "Catalogue", "Registry", "KubeServer", "Sandbox", "LabNetwork", "Images", "Node", "ControllerRuntime",
                 "Workloads", "Katib", "Workflows", "Notebooks", log,
                 .product(name: "X509", package: "swift-certificates"), .product(name: "Crypto", package: "swift-crypto"),
             ] + nio),
         .target(
             name: "LabCLI",
             dependencies: [
-                "KubeModel", "Images", "Network", "LabDaemon", log,
+                "KubeModel", "Images", "LabNetwork", "LabDaemon", log,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "GRDB", package: "GRDB.swift"),
@@ -75,9 +76,17 @@ let package = Package(
         .executableTarget(name: "lab", dependencies: ["LabCLI", "LabDaemon"]),
 
         .testTarget(name: "KubeModelTests", dependencies: ["KubeModel"]),
-        .testTarget(name: "CatalogueTests", dependencies: ["Catalogue"]),
-        .testTarget(name: "RegistryTests", dependencies: ["Registry"]),
-        .testTarget(name: "ImagesTests", dependencies: ["Images"]),
+        .testTarget(name: "CatalogueTests", dependencies: ["Catalogue", "KubeModel"]),
+        .testTarget(name: "RegistryTests", dependencies: ["Registry", "Catalogue", "KubeModel", log]),
+        .testTarget(name: "SandboxTests", dependencies: ["Sandbox", "CSandbox"]),
+        .testTarget(name: "NetworkTests", dependencies: ["LabNetwork"] + nio),
+        .testTarget(name: "ImagesTests", dependencies: ["Images", "KubeModel"]),
+        .testTarget(name: "NodeTests", dependencies: ["Node", "Registry", "Catalogue", "KubeModel", "Sandbox", "LabNetwork", "Images", log]),
+        .testTarget(name: "WorkloadsTests", dependencies: ["Workloads", "Notebooks", "ControllerRuntime", "Registry", "Catalogue", "KubeModel", log]),
+        .testTarget(name: "KatibTests", dependencies: ["Katib", "ControllerRuntime", "Registry", "Catalogue", "KubeModel", log]),
+        .testTarget(name: "WorkflowsTests", dependencies: ["Workflows", "ControllerRuntime", "Registry", "Catalogue", "KubeModel", log]),
+        .testTarget(name: "KubeServerTests", dependencies: ["KubeServer", "Registry", "Catalogue", "KubeModel", log] + nio),
+        .testTarget(name: "LabCLITests", dependencies: ["LabCLI", "KubeModel", "Images"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -97,6 +97,11 @@ public final class Catalogue: Sendable {
         }
     }
 
+    /// Lets the file grow to so many pages only, as a full disk would: for tests.
+    func limitPagesForTesting(to pages: Int) async throws {
+        try await database.queue.write { try $0.execute(sql: "PRAGMA max_page_count = \(pages)") }
+    }
+
     /// Whether `close` was called.
     public var isClosed: Bool { pending.withLock { $0.isClosed } }
 

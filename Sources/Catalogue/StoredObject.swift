@@ -13,12 +13,12 @@ public final class StoredObject: Sendable {
     public let intent: JSON?
     private let cachedBytes = Mutex<[UInt8]?>(nil)
 
-    init(key: ObjectKey, revision: Int64, value: JSON, intent: JSON?, bytes: [UInt8]? = nil) {
+    /// For the catalogue itself, and for tests of code that only looks at objects.
+    public init(key: ObjectKey, revision: Int64, value: JSON, intent: JSON?) {
         self.key = key
         self.revision = revision
         self.value = value
         self.intent = intent
-        if let bytes { cachedBytes.withLock { $0 = bytes } }
     }
 
     /// The value as compact JSON, encoded once.

@@ -5,7 +5,7 @@ public enum JSONPatch {
     public static let operationLimit = 10_000
     /// How many bytes all `copy` operations of a patch may add (upstream: the limit of a request's body).
     public static let copyLimit = 3 * 1024 * 1024
-    private static let workLimit = 100_000_000
+    private static let workLimit = 20_000_000
 
     /// The document after all operations, or an error and no change.
     /// - Throws: 400 for what is no JSON patch, 413 beyond a limit, 422 for an operation that does not apply.
@@ -111,22 +111,16 @@ public enum JSONPatch {
         private mutating func add(_ value: JSON, _ path: JSONPointer, _ index: Int) throws(APIStatus) {
             try checkDepth(value, path, index)
             try edit(path, index) { container, token, cost in
-                switch container {
-                case .object(var members):
-                    container = .null
-                    members[token] = value
-                    container = .object(members)
-                    return nil
-                case .array(var elements):
+                if container.withMembers({ $0[token] = value }) != nil { return nil }
+                let added = container.withElements { elements -> Bool in
                     let position = token == "-" ? elements.count : JSONPatch.position(token)
-                    guard let position, position <= elements.count else { return "index \(token) is out of the list's bounds" }
+                    guard let position, position <= elements.count else { return false }
                     cost = elements.count - position
-                    container = .null
                     elements.insert(value, at: position)
-                    container = .array(elements)
-                    return nil
-                default: return "cannot add a member to a value of type \(container.typeName)"
+                    return true
                 }
+                guard let added else { return "cannot add a member to a value of type \(container.typeName)" }
+                return added ? nil : "index \(token) is out of the list's bounds"
             } root: { root in
                 root = value
             }
@@ -135,49 +129,37 @@ public enum JSONPatch {
         private mutating func replace(_ path: JSONPointer, with value: JSON, _ index: Int) throws(APIStatus) {
             try checkDepth(value, path, index)
             try edit(path, index) { container, token, _ in
-                switch container {
-                case .object(var members) where members[token] != nil:
-                    container = .null
-                    members[token] = value
-                    container = .object(members)
-                    return nil
-                case .array(var elements):
-                    guard let position = JSONPatch.position(token), position < elements.count else { return "no value at index \(token)" }
-                    container = .null
+                let problem = "replace operation does not apply: no value at \(JSON.quoted(token))"
+                guard container.has(token) || container.arrayValue != nil else { return problem }
+                if container.withMembers({ $0[token] = value }) != nil { return nil }
+                let replaced = container.withElements { elements -> Bool in
+                    guard let position = JSONPatch.position(token), position < elements.count else { return false }
                     elements[position] = value
-                    container = .array(elements)
-                    return nil
-                default: return "replace operation does not apply: no value at \(JSON.quoted(token))"
+                    return true
                 }
+                return replaced == true ? nil : problem
             } root: { root in
                 root = value
             }
         }
 
         private mutating func remove(_ path: JSONPointer, _ index: Int) throws(APIStatus) -> JSON {
-            var removed = JSON.null
+            var removed: JSON?
             try edit(path, index) { container, token, cost in
-                switch container {
-                case .object(var members) where members[token] != nil:
+                removed = container.withMembers { members in
                     cost = members.count
-                    container = .null
-                    removed = members.removeValue(forKey: token) ?? .null
-                    container = .object(members)
-                    return nil
-                case .array(var elements):
-                    guard let position = JSONPatch.position(token), position < elements.count else { return "no value at index \(token)" }
+                    return members.removeValue(forKey: token)
+                } ?? container.withElements { elements in
+                    guard let position = JSONPatch.position(token), position < elements.count else { return nil }
                     cost = elements.count - position
-                    container = .null
-                    removed = elements.remove(at: position)
-                    container = .array(elements)
-                    return nil
-                default: return "remove operation does not apply: no value at \(JSON.quoted(token))"
-                }
+                    return elements.remove(at: position)
+                } ?? nil
+                return removed == nil ? "remove operation does not apply: no value at \(JSON.quoted(token))" : nil
             } root: { root in
                 removed = root
                 root = .null
             }
-            return removed
+            return removed ?? .null
         }
 
         /// Changes the container that a path leads to, in place; the closure says what is wrong, if anything.
@@ -216,18 +198,35 @@ public enum JSONPatch {
 
     private static func descend(into value: inout JSON, _ tokens: ArraySlice<String>, _ change: (inout JSON) -> String?) -> String? {
         guard let token = tokens.first else { return change(&value) }
-        switch value {
-        case .object(var members):
-            guard let slot = members.index(forKey: token) else { return "no value at \(JSON.quoted(token)) of the path" }
-            value = .null
-            defer { value = .object(members) }
+        let missing = "no value at \(JSON.quoted(token)) of the path"
+        let inMember = value.withMembers { members -> String? in
+            guard let slot = members.index(forKey: token) else { return missing }
             return descend(into: &members.values[slot], tokens.dropFirst(), change)
-        case .array(var elements):
-            guard let slot = position(token), slot < elements.count else { return "no value at index \(token) of the path" }
-            value = .null
-            defer { value = .array(elements) }
-            return descend(into: &elements[slot], tokens.dropFirst(), change)
-        default: return "a value of type \(value.typeName) has no \(JSON.quoted(token))"
         }
+        if let inMember { return inMember }
+        let inElement = value.withElements { elements -> String? in
+            guard let slot = position(token), slot < elements.count else { return missing }
+            return descend(into: &elements[slot], tokens.dropFirst(), change)
+        }
+        return inElement ?? "a value of type \(value.typeName) has no \(JSON.quoted(token))"
+    }
+}
+
+extension JSON {
+    /// Changes the members of an object in place; nil where this is none. While the closure runs the value is null, so that the
+    /// members are held once only and need no copy.
+    mutating func withMembers<Result>(_ change: (inout JSONObject) -> Result) -> Result? {
+        guard case .object(var members) = self else { return nil }
+        self = .null
+        defer { self = .object(members) }
+        return change(&members)
+    }
+
+    /// Changes the elements of an array in place; nil where this is none.
+    mutating func withElements<Result>(_ change: (inout [JSON]) -> Result) -> Result? {
+        guard case .array(var elements) = self else { return nil }
+        self = .null
+        defer { self = .array(elements) }
+        return change(&elements)
     }
 }

@@ -32,11 +32,21 @@ public enum YAML {
 
     /// The same from bytes; UTF-16 is recognised by its byte order mark.
     public static func documents(bytes: [UInt8]) throws(YAMLError) -> [Document] {
+        // One JSON document needs no YAML parser; what is wrong with a faulty one, that one says with its line.
+        if let document = json(bytes) { return [document] }
         let result: Result<[Document], YAMLError> = bytes.withUnsafeBufferPointer { buffer in
             let loader = YAMLLoader(buffer)
             do throws(YAMLError) { return .success(try loader.load()) } catch { return .failure(error) }
         }
         return try result.get()
+    }
+}
+
+extension YAML {
+    private static func json(_ bytes: [UInt8]) -> Document? {
+        guard let first = bytes.firstIndex(where: { $0 > 0x20 }), bytes[first] == UInt8(ascii: "{") else { return nil }
+        guard let parsed = try? JSONParser.parseNoting(bytes), parsed.duplicates.isEmpty else { return nil }
+        return Document(value: parsed.value, line: 1 + bytes[..<first].count { $0 == 0x0A })
     }
 }
 

@@ -5,6 +5,7 @@ private import CYaml
 final class YAMLLoader {
     private struct Frame {
         var isMapping: Bool
+        var isFlow: Bool
         var members = JSONObject()
         var elements: [JSON] = []
         /// The key that waits for its value.
@@ -21,6 +22,10 @@ final class YAMLLoader {
         var depth: Int
     }
 
+    private static let directiveLimit = 500
+    /// For every token libyaml goes through all open brackets; this bounds how often it does.
+    private static let flowWorkLimit = 50_000_000
+
     private let parser: UnsafeMutablePointer<yaml_parser_t>
     private let input: UnsafeBufferPointer<UInt8>
     private let aliasLimit: Int
@@ -29,6 +34,8 @@ final class YAMLLoader {
     private var anchors: [String: Anchored] = [:]
     private var line = 1
     private var documentLine = 1
+    private var flowDepth = 0
+    private var flowWork = 0
     private var documents: [YAML.Document] = []
 
     init(_ input: UnsafeBufferPointer<UInt8>) {
@@ -47,8 +54,20 @@ final class YAMLLoader {
     }
 
     func load() throws(YAMLError) -> [YAML.Document] {
+        try checkDirectives()
         while try step() {}
         return documents
+    }
+
+    /// libyaml compares every %TAG with all before it; nobody has more than a few.
+    private func checkDirectives() throws(YAMLError) {
+        var count = 0
+        var previous: UInt8 = 0x0A
+        for byte in input {
+            if byte == UInt8(ascii: "%"), previous == 0x0A { count += 1 }
+            previous = byte
+        }
+        guard count <= Self.directiveLimit else { throw fail("more than \(Self.directiveLimit) directives") }
     }
 
     private func fail(_ problem: String) -> YAMLError { YAMLError(line: line, problem: problem) }
@@ -59,14 +78,20 @@ final class YAMLLoader {
         guard yaml_parser_parse(parser, &event) == 1 else { throw syntaxError() }
         defer { yaml_event_delete(&event) }
         line = Int(event.start_mark.line) + 1
+        flowWork += flowDepth
+        guard flowWork <= Self.flowWorkLimit else { throw fail("too much in brackets that are nested too deeply") }
         switch event.type {
         case YAML_STREAM_END_EVENT, YAML_NO_EVENT: return false
         case YAML_DOCUMENT_START_EVENT:
             anchors.removeAll()
             documentLine = line
         case YAML_SCALAR_EVENT: try scalar(event.data.scalar)
-        case YAML_SEQUENCE_START_EVENT: try open(isMapping: false, anchor: Self.text(event.data.sequence_start.anchor))
-        case YAML_MAPPING_START_EVENT: try open(isMapping: true, anchor: Self.text(event.data.mapping_start.anchor))
+        case YAML_SEQUENCE_START_EVENT:
+            let isFlow = event.data.sequence_start.style == YAML_FLOW_SEQUENCE_STYLE
+            try open(isMapping: false, isFlow: isFlow, anchor: Self.text(event.data.sequence_start.anchor))
+        case YAML_MAPPING_START_EVENT:
+            let isFlow = event.data.mapping_start.style == YAML_FLOW_MAPPING_STYLE
+            try open(isMapping: true, isFlow: isFlow, anchor: Self.text(event.data.mapping_start.anchor))
         case YAML_SEQUENCE_END_EVENT, YAML_MAPPING_END_EVENT: try close()
         case YAML_ALIAS_EVENT: try alias(Self.text(event.data.alias.anchor) ?? "")
         default: break
@@ -92,16 +117,18 @@ final class YAMLLoader {
 
     // MARK: Nodes
 
-    private func open(isMapping: Bool, anchor: String?) throws(YAMLError) {
+    private func open(isMapping: Bool, isFlow: Bool, anchor: String?) throws(YAMLError) {
         guard frames.count < YAML.depthLimit else { throw fail("nested deeper than \(YAML.depthLimit) levels") }
         if let frame = frames.last, frame.isMapping, frame.key == nil, !frame.isMerge {
             throw fail("a key must be a scalar, found a \(isMapping ? "mapping" : "sequence")")
         }
-        frames.append(Frame(isMapping: isMapping, anchor: anchor))
+        if isFlow { flowDepth += 1 }
+        frames.append(Frame(isMapping: isMapping, isFlow: isFlow, anchor: anchor))
     }
 
     private func close() throws(YAMLError) {
         guard var frame = frames.popLast() else { return }
+        if frame.isFlow { flowDepth -= 1 }
         for merge in frame.merges { Self.merge(merge, into: &frame.members) }
         let value: JSON = frame.isMapping ? .object(frame.members) : .array(frame.elements)
         if let anchor = frame.anchor { anchors[anchor] = Anchored(value: value, weight: frame.weight, depth: frame.depth) }

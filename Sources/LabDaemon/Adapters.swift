@@ -5,7 +5,7 @@ import KubeServer
 import Logging
 import NIOCore
 import NIOPosix
-import Network
+import LabNetwork
 import Node
 import Notebooks
 

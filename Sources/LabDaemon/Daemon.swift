@@ -8,7 +8,7 @@ import KubeModel
 import KubeServer
 import Logging
 import NIOSSL
-import Network
+import LabNetwork
 import Node
 import Notebooks
 import Registry

@@ -218,6 +218,11 @@ extension PodNetwork {
 
     // One network to a turn of the queue, so that a pod that found the pool empty waits for one, not for all.
     private func fillOne() {
+        let goOn = state.withLock { state -> Bool in
+            if state.stopped { state.filling = false }
+            return !state.stopped
+        }
+        guard goOn else { return }
         let made = Result { () throws(NetworkError) in try make() }
         let more = state.withLock { state -> Bool in
             if case .success(let endpoint) = made { state.ready.append(endpoint) }

@@ -37,7 +37,7 @@ public final class PortForwarder: Sendable {
         do {
             let channel = try await ServerBootstrap(group: group)
                 .childChannelOption(.allowRemoteHalfClosure, value: true)
-                .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+                .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
                 .childChannelInitializer { inbound in route.connect(inbound) }
                 .withBoundSocket(listening.descriptor)
                 .get()
@@ -106,7 +106,7 @@ private final class Route: Sendable {
     private func dial(_ target: PortTarget, for inbound: any Channel, far: NIOLoopBound<ForwardHandler>) {
         ClientBootstrap(group: inbound.eventLoop)
             .channelOption(.allowRemoteHalfClosure, value: true)
-            .channelOption(.socketOption(.tcp_nodelay), value: 1)
+            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .connectTimeout(.seconds(10))
             .channelInitializer { outbound in
                 outbound.eventLoop.makeCompletedFuture { try outbound.pipeline.syncOperations.addHandler(far.value) }

@@ -1,7 +1,7 @@
 import Glibc
 import Images
 import KubeModel
-import Network
+import LabNetwork
 import Sandbox
 
 /// The real parts behind the node's protocols.

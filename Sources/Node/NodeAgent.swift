@@ -3,7 +3,7 @@ public import ControllerRuntime
 public import Images
 import KubeModel
 public import Logging
-public import Network
+public import LabNetwork
 public import Registry
 public import Sandbox
 import Synchronization

@@ -1,6 +1,6 @@
 import Catalogue
 import KubeModel
-import Network
+import LabNetwork
 import Registry
 
 extension PodWorker {

@@ -5,6 +5,7 @@ import Logging
 extension PodWorker {
     /// Takes up a pod that an earlier daemon has left: its record on disk, its containers whether they run or not.
     func recover(_ pod: StoredObject) async {
+        hasRecovered = true
         record = PodRecord(directory: directory.path)
         let spec = PodSpec(pod)
         if let record {
@@ -21,8 +22,6 @@ extension PodWorker {
     private func recover(_ container: ContainerSpec, _ status: JSON) async {
         let name = container.name
         var run = ContainerRun()
-        run.imageID = status["imageID"].stringValue ?? ""
-        if run.imageID.isEmpty { run.imageID = (try? context.images.resolve(container.image))?.imageID ?? "" }
         let numbers = directory.attemptNumbers(of: name)
         var adopted: (any RunningContainer)?
         for number in numbers.reversed() {
@@ -47,6 +46,8 @@ extension PodWorker {
             run.restarts.resume(tries: run.attempt, at: adopted?.startedAt ?? run.ended?.startedAt ?? context.now)
         }
         guard run.attempt >= 0 else { return }
+        run.imageID = status["imageID"].stringValue ?? ""
+        if run.imageID.isEmpty { run.imageID = (try? context.images.resolve(container.image))?.imageID ?? "" }
         containers[name] = run
         if let adopted { follow(adopted, name, attempt: run.attempt) }
     }
@@ -119,6 +120,7 @@ extension PodWorker {
 extension PodWorker {
     /// Takes up a pod whose object is gone: whatever has an attempt is found, so that `discard` can end it.
     func recoverOrphan() async {
+        hasRecovered = true
         record = PodRecord(directory: directory.path)
         if let address = record?.address, !address.isEmpty { self.address = context.network.existing(address) }
         for name in Files.list(directory.containers) {

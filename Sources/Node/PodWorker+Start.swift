@@ -1,7 +1,7 @@
 import Catalogue
 import Images
 import KubeModel
-import Network
+import LabNetwork
 import Registry
 import Sandbox
 
@@ -204,8 +204,10 @@ extension PodWorker {
 
     /// Undoes `begin`: the daemon could not start the attempt, so there was none.
     private func withdraw(_ attempt: Int, of name: String) async throws {
-        containers[name]?.attempt = attempt - 1
-        containers[name]?.ended = containers[name]?.last
+        var run = containers[name] ?? ContainerRun()
+        run.attempt = attempt - 1
+        run.ended = run.last
+        containers[name] = run
         try await context.runtime.remove(directory.attempt(attempt, of: name))
     }
 

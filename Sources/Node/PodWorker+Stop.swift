@@ -15,17 +15,32 @@ struct Stopping: Sendable {
 enum EndCause: Sendable {
     case deletion
     case deadline
+    /// All its work is done and only sidecars run.
+    case completion
 
     /// The pod's `status.reason` and message.
     var failure: WaitingState? {
         switch self {
-        case .deletion: nil
+        case .deletion, .completion: nil
         case .deadline: WaitingState("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
         }
     }
 }
 
 extension PodWorker {
+    /// Nothing but sidecars runs, and nothing else will be started.
+    func areOnlySidecarsLeft(_ spec: PodSpec) -> Bool {
+        let sidecars = spec.initContainers.filter(\.isSidecar)
+        guard sidecars.contains(where: { containers[$0.name]?.running != nil }) else { return false }
+        let hasFailed = spec.restartPolicy == "Never" && spec.initContainers.contains { container in
+            !container.isSidecar && containers[container.name]?.ended.map { $0.exitCode != 0 } ?? false
+        }
+        return hasFailed || spec.containers.allSatisfy { container in
+            guard let run = containers[container.name], run.running == nil, let ended = run.ended else { return false }
+            return spec.restartPolicy == "Never" || spec.restartPolicy == "OnFailure" && ended.exitCode == 0
+        }
+    }
+
     /// SIGTERM to all containers (sidecars after the others), SIGKILL when the grace is over, then the last status.
     func end(_ spec: PodSpec, because cause: EndCause) async throws -> Duration? {
         context.blocked.set(key, false)

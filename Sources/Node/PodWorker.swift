@@ -11,6 +11,8 @@ actor PodWorker {
     let context: NodeContext
     let directory: PodDirectory
 
+    /// What an earlier daemon has left was looked for.
+    var hasRecovered = false
     /// What is on disk; `nil` before the pod is set up.
     var record: PodRecord?
     var address: PodAddress?
@@ -36,12 +38,14 @@ actor PodWorker {
     /// One step. Returns after which time it wants to be called even if nothing happens.
     func sync(_ pod: StoredObject) async throws -> Duration? {
         defer { notifyObservers() }
+        if !hasRecovered { await recover(pod) }
         let spec = PodSpec(pod)
         if spec.isTerminal { return try await settle(spec) }
         if pod.isBeingDeleted { return try await end(spec, because: .deletion) }
         let left = timeLeft(spec)
         if let left, left <= .zero { return try await end(spec, because: .deadline) }
         let delay = await advance(spec)
+        if areOnlySidecarsLeft(spec) { return try await end(spec, because: .completion) }
         try await writeStatus(spec)
         return [left, delay].compactMap { $0 }.min()
     }

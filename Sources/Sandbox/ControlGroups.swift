@@ -125,7 +125,8 @@ struct ControlGroups: Sendable {
         return access("\(directory)/cgroup.procs", W_OK) == 0
     }
 
-    /// Groups whose supervisor was killed stay behind; the kernel refuses to remove those still in use.
+    /// Groups whose supervisor was killed stay behind; the kernel refuses to remove those still in use. Names begin with the
+    /// daemon's pid: those of a living one may be empty because they are new.
     private static func removeLeftovers(_ parent: String) {
         guard let stream = opendir(parent) else { return }
         defer { closedir(stream) }
@@ -134,7 +135,8 @@ struct ControlGroups: Sendable {
             let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
                 String(decoding: bytes.prefix(while: { $0 != 0 }), as: UTF8.self)
             }
-            if name != "." && name != ".." { rmdir("\(parent)/\(name)") }
+            guard let daemon = Int32(name.prefix(while: \.isNumber)), kill(daemon, 0) != 0, errno == ESRCH else { continue }
+            rmdir("\(parent)/\(name)")
         }
     }
 }

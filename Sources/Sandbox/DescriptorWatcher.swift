@@ -3,14 +3,20 @@ import Glibc
 import Synchronization
 
 /// One thread that sleeps in epoll and runs a callback when a descriptor becomes readable or is hung up. Callbacks must not
-/// block. The thread ends with the last reference to the watcher.
+/// block. The thread ends when nobody holds the watcher and nothing is watched any more.
 final class DescriptorWatcher: Sendable {
     typealias Handler = @Sendable () -> Void
+
+    /// Holds the watcher, and so the thread, until it has fired.
+    private struct Watched: Sendable {
+        let handler: Handler
+        let watcher: DescriptorWatcher
+    }
 
     private final class Core: Sendable {
         let epoll: Int32
         let stop: Int32
-        let handlers = Mutex<(next: UInt64, byToken: [UInt64: Handler])>((1, [:]))
+        let handlers = Mutex<(next: UInt64, byToken: [UInt64: Watched])>((1, [:]))
 
         init(epoll: Int32, stop: Int32) {
             self.epoll = epoll
@@ -30,8 +36,8 @@ final class DescriptorWatcher: Sendable {
                 if count < 0 { return }
                 for token in tokens.prefix(Int(count)) {
                     if token == 0 { return }
-                    let handler = handlers.withLock { $0.byToken.removeValue(forKey: token) }
-                    handler?()
+                    let watched = handlers.withLock { $0.byToken.removeValue(forKey: token) }
+                    watched?.handler()
                 }
             }
         }
@@ -84,7 +90,7 @@ final class DescriptorWatcher: Sendable {
         let token = core.handlers.withLock { state in
             let token = state.next
             state.next += 1
-            state.byToken[token] = handler
+            state.byToken[token] = Watched(handler: handler, watcher: self)
             return token
         }
         let code = ksb_watch_add(core.epoll, descriptor, token)

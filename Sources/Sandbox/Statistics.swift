@@ -56,31 +56,41 @@ extension SandboxStatistics {
     }
 }
 
-/// Sums over a process and all its descendants, for machines without usable control groups.
+/// Sums over the processes of a container's pid namespace, for machines without usable control groups.
 enum ProcessTree {
     static func measure(root: Int32) throws(SandboxError) -> SandboxStatistics {
         var statistics = SandboxStatistics(cpuNanoseconds: 0, memoryBytes: 0, memoryPeakBytes: 0, pids: 0)
+        guard let namespace = pidNamespace(String(root)), let stream = opendir("/proc") else {
+            throw .system(operation: "read the processes of container init \(root)", errno: ESRCH)
+        }
+        defer { closedir(stream) }
+        while let entry = readdir(stream) {
+            let name = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            guard name.first?.isNumber == true, pidNamespace(name) == namespace else { continue }
+            add(name, to: &statistics)
+        }
+        return statistics
+    }
+
+    /// Nil for what is gone, and for other users' processes, which are none of ours.
+    private static func pidNamespace(_ pid: String) -> UInt? {
+        var info = stat()
+        return stat("/proc/\(pid)/ns/pid", &info) == 0 ? UInt(info.st_ino) : nil
+    }
+
+    private static func add(_ pid: String, to statistics: inout SandboxStatistics) {
         let tick = UInt64(1_000_000_000 / max(sysconf(Int32(_SC_CLK_TCK)), 1))
         let page = UInt64(max(sysconf(Int32(_SC_PAGESIZE)), 1))
-        var pending = [root]
-        while let pid = pending.popLast() {
-            guard let stat = try? readSmallFile("/proc/\(pid)/stat"), let close = stat.lastIndex(of: ")") else { continue }
-            let fields = stat[stat.index(after: close)...].split(separator: " ")
-            // Fields 14 to 17 and 20 of proc(5), counted from the state, which is the third.
-            guard fields.count > 21 else { continue }
-            let times = fields[11...14].compactMap { UInt64($0) }.reduce(0, +)
-            statistics.cpuNanoseconds += times * tick
-            statistics.pids += UInt64(fields[17]) ?? 1
-            if let memory = try? readSmallFile("/proc/\(pid)/statm") {
-                let pages = memory.split(separator: " ").compactMap { UInt64($0.trimmingNewline) }
-                if pages.count > 2 { statistics.memoryBytes += (pages[1] - min(pages[2], pages[1])) * page }
-            }
-            if let children = try? readSmallFile("/proc/\(pid)/task/\(pid)/children", limit: 1 << 20) {
-                pending.append(contentsOf: children.split(separator: " ").compactMap { Int32($0) })
-            }
+        guard let stat = try? readSmallFile("/proc/\(pid)/stat"), let close = stat.lastIndex(of: ")") else { return }
+        let fields = stat[stat.index(after: close)...].split(separator: " ")
+        // Fields 14 to 17 and 20 of proc(5): the first after the name is the third, its state.
+        guard fields.count > 17 else { return }
+        statistics.cpuNanoseconds += fields[11...14].compactMap { UInt64($0) }.reduce(0, +) * tick
+        statistics.pids += UInt64(fields[17]) ?? 1
+        if let memory = try? readSmallFile("/proc/\(pid)/statm") {
+            let pages = memory.split(separator: " ").compactMap { UInt64($0.trimmingNewline) }
+            if pages.count > 2 { statistics.memoryBytes += (pages[1] - min(pages[2], pages[1])) * page }
         }
-        guard statistics.pids > 0 else { throw .system(operation: "read the processes of container init \(root)", errno: ESRCH) }
-        return statistics
     }
 }
 

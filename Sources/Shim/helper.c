@@ -233,6 +233,9 @@ static void loop(struct helper *h) {
     unlinkat(h->runtime_fd, "helper.sock", 0);
     record_write(h);
     helper_log("ended");
+    // Whoever asked for the end may start another helper as soon as it is answered.
+    close(h->lock);
+    waiter_reply(h, h->end_waiters, NULL, NULL);
 }
 
 static void redirect_to_log(struct helper *h) {
@@ -286,6 +289,7 @@ static int run_in_background(struct helper *h) {
     unsigned char code = (unsigned char)set_up(h);
     size_t length = code == EXIT_OK ? report_text(h, buffer, sizeof buffer) : 0;
     if (code == EXIT_OK) redirect_to_log(h);
+    else close(h->lock);  // before the report, after which another helper may be started
     if (write(report[1], &code, 1) != 1 || write(report[1], buffer, length) < 0) helper_log("nobody waited for the start");
     close(report[1]);
     if (code != EXIT_OK) _exit(code);
@@ -305,6 +309,7 @@ int shim_helper(int argc, char **argv) {
     for (int i = 0; i < CLIENTS_MAX; i++) h->clients[i].fd = -1;
     waiters_clear(h->stop_waiters);
     waiters_clear(h->uplink.waiters);
+    waiters_clear(h->end_waiters);
     int code = parse(h, argc, argv);
     if (code == EXIT_OK) code = take_lock(h);
     if (code != EXIT_OK) return code;

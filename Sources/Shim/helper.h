@@ -91,7 +91,7 @@ struct helper {
     int labd_starts;
     bool labd_exited;
     int labd_status;  // as waitpid gives it; -1 when it was not our child
-    struct waiter stop_waiters[CLIENTS_MAX];
+    struct waiter stop_waiters[CLIENTS_MAX], end_waiters[CLIENTS_MAX];
 
     struct port ports[PORTS_MAX];
     int port_count;

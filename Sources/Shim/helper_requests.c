@@ -171,8 +171,8 @@ static void on_report(struct helper *h, struct request *r) {
 }
 
 static void on_stop(struct helper *h, struct request *r) {
-    h->stopping = true;
-    uplink_down(h, r->from);
+    h->stopping = true;  // answered when the uplink is down and everything is written
+    waiter_add(h->end_waiters, r->from);
 }
 
 static void serve(struct helper *h, struct request *r) {

@@ -28,6 +28,12 @@ const char *uplink_kind_name(enum uplink_kind kind) {
     return "none";
 }
 
+// What changed is written down before anyone is told, so that a helper killed at any moment leaves a true record.
+static void answer(struct helper *h, const char *code, const char *message) {
+    record_write(h);
+    waiter_reply(h, h->uplink.waiters, code, message);
+}
+
 static void set_up(struct helper *h) {
     h->uplink.state = UPLINK_UP;
     const char *nameserver = "";
@@ -128,15 +134,15 @@ static void start_up(struct helper *h, enum uplink_kind kind) {
     unlinkat(h->runtime_fd, "uplink.pid", 0);
     if (start_job(h, true)) return;
     set_down(h);
-    waiter_reply(h, h->uplink.waiters, "system", "cannot fork a child for the uplink");
+    answer(h, "system", "cannot fork a child for the uplink");
 }
 
 void uplink_up(struct helper *h, struct waiter waiter) {
     if (!waiter_add(h->uplink.waiters, waiter)) return;
     if (h->uplink.state == UPLINK_UP) {
-        waiter_reply(h, h->uplink.waiters, NULL, NULL);
+        answer(h, NULL, NULL);
     } else if (h->uplink.state == UPLINK_STOPPING) {
-        waiter_reply(h, h->uplink.waiters, "busy", "the uplink is being taken down; ask again when it is");
+        answer(h, "busy", "the uplink is being taken down; ask again when it is");
     } else if (h->uplink.state == UPLINK_DOWN) {
         start_up(h, geteuid() == 0 ? UPLINK_VETH : UPLINK_PASTA);
     }
@@ -145,7 +151,7 @@ void uplink_up(struct helper *h, struct waiter waiter) {
 void uplink_down(struct helper *h, struct waiter waiter) {
     if (waiter.slot >= 0 && !waiter_add(h->uplink.waiters, waiter)) return;
     switch (h->uplink.state) {
-        case UPLINK_DOWN: waiter_reply(h, h->uplink.waiters, NULL, NULL); return;
+        case UPLINK_DOWN: answer(h, NULL, NULL); return;
         case UPLINK_STOPPING: return;
         case UPLINK_STARTING:
             // Its end will be noticed as a failed start, which answers everyone.
@@ -160,7 +166,7 @@ void uplink_down(struct helper *h, struct waiter waiter) {
         return;
     }
     set_down(h);
-    waiter_reply(h, h->uplink.waiters, NULL, NULL);
+    answer(h, NULL, NULL);
 }
 
 static void read_text(struct helper *h, const char *name, char *text, size_t size) {
@@ -182,14 +188,14 @@ static void started(struct helper *h) {
             const char *name = uplink_kind_name(h->uplink.kind);
             snprintf(text, sizeof text, "%s ended at once; see uplink.log in the runtime directory", name);
             set_down(h);
-            waiter_reply(h, h->uplink.waiters, "uplink", text);
+            answer(h, "uplink", text);
             return;
         }
         helper_watch(h, h->uplink.process.pidfd, WATCH_UPLINK, 0);
     }
     set_up(h);
     helper_log("uplink up: %s", uplink_kind_name(h->uplink.kind));
-    waiter_reply(h, h->uplink.waiters, NULL, NULL);
+    answer(h, NULL, NULL);
 }
 
 static void start_failed(struct helper *h, int status) {
@@ -204,7 +210,7 @@ static void start_failed(struct helper *h, int status) {
     else snprintf(text, sizeof text, "no uplink: %s failed: %s", uplink_kind_name(h->uplink.kind), log[0] ? log : "it gave no reason");
     helper_log("%s", text);
     set_down(h);
-    waiter_reply(h, h->uplink.waiters, "uplink", text);
+    answer(h, "uplink", text);
 }
 
 void uplink_job_ended(struct helper *h, int status) {
@@ -212,21 +218,19 @@ void uplink_job_ended(struct helper *h, int status) {
     bool good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
     if (h->uplink.state == UPLINK_STOPPING) {
         set_down(h);
-        waiter_reply(h, h->uplink.waiters, good ? NULL : "uplink", "parts of the uplink could not be removed; see uplink.log");
+        answer(h, good ? NULL : "uplink", "parts of the uplink could not be removed; see uplink.log");
     } else if (good) {
         started(h);
     } else {
         start_failed(h, status);
     }
-    record_write(h);
 }
 
 void uplink_process_ended(struct helper *h) {
     bool asked = h->uplink.state == UPLINK_STOPPING;
     if (!asked) helper_lost(h, "the uplink: %s ended by itself", uplink_kind_name(h->uplink.kind));
     set_down(h);
-    waiter_reply(h, h->uplink.waiters, asked ? NULL : "uplink", "the uplink ended by itself");
-    record_write(h);
+    answer(h, asked ? NULL : "uplink", "the uplink ended by itself");
 }
 
 void uplink_recover(struct helper *h, const char *kind, pid_t pid, unsigned long long start, const char *changed) {

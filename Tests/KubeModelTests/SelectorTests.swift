@@ -19,7 +19,7 @@ import Testing
         ("a=b=c", "found '=', expected: ',' or 'end of string'"), ("a,", "found '', expected: identifier after ','"), (",a", "found ',', expected: !, identifier, or 'end of string'"),
         ("a in b", "unable to parse requirement: found 'b', expected: '('"), ("a in (b", "found '', expected: ',', or ')'"), ("!a=b", "found '=', expected: ',' or 'end of string'"),
         ("a>x", "the value must be an integer"), ("-a", "name part must consist of"), ("a=-b", "a valid label must be"), ("a ~ b", "expected: in, notin, ="),
-        ("a=b c", "found 'c'"), ("=a", "expected: identifier"), ("a in (b c)", "found 'c'"),
+        ("a=b c", "found 'c'"), ("=a", "found '=', expected: !, identifier"), ("a in (b c)", "found 'c'"),
     ])
     func refuses(_ text: String, _ problem: String) {
         let error = #expect(throws: APIStatus.self) { try LabelSelector(parsing: text) }

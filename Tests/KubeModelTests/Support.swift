@@ -58,8 +58,8 @@ extension JSON {
     }
 }
 
-/// Runs a piece of work and fails the test if it takes longer than that.
-func expectFast<T>(_ limit: Duration = .seconds(1), _ what: String = "", _ work: () throws -> T) rethrows -> T {
+/// Runs a piece of work and fails the test if it takes longer than that. The limits are for a debug build on a busy machine.
+func expectFast<T>(_ limit: Duration = .seconds(5), _ what: String = "", _ work: () throws -> T) rethrows -> T {
     let clock = ContinuousClock()
     let start = clock.now
     let result = try work()

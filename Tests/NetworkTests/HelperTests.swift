@@ -2,7 +2,7 @@ import CSandbox
 import FoundationEssentials
 import Testing
 
-@testable import Network
+@testable import LabNetwork
 
 #if canImport(Glibc)
 import Glibc

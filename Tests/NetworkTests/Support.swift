@@ -3,7 +3,7 @@ import Dispatch
 import FoundationEssentials
 import Testing
 
-@testable import Network
+@testable import LabNetwork
 
 #if canImport(Glibc)
 import Glibc

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Network
+@testable import LabNetwork
 
 @Suite struct ValueTests {
     @Test(arguments: ["0.0.0.0", "10.88.0.5", "255.255.255.255"])

@@ -23,7 +23,7 @@ extension Printers {
             return shortened(all)
         },
         "slicePorts": { object, _ in
-            let ports = object["ports"].elements.map { $0["port"].intValue.map(String.init) ?? "*" }
+            let ports = object["ports"].elements.map { $0["port"].intValue.map(String.init) ?? $0["name"].stringValue ?? "*" }
             return ports.isEmpty ? "<unset>" : shortened(ports)
         },
         "sliceEndpoints": { object, _ in
@@ -47,7 +47,7 @@ extension Printers {
     ]
 
     private static func balancers(_ object: JSON) -> [String] {
-        object["status"]["loadBalancer"]["ingress"].elements.compactMap { $0["ip"].stringValue ?? $0["hostname"].stringValue }
+        object["status"]["loadBalancer"]["ingress"].elements.compactMap { $0["ip"].stringValue ?? $0["hostname"].stringValue }.sorted()
     }
 
     private static func externalAddress(of service: JSON) -> JSON {

@@ -9,6 +9,7 @@ extension Printers {
             let accounts = object["subjects"].elements.filter { $0["kind"] == "ServiceAccount" }
             return joined(accounts.map { "\($0["namespace"].stringValue ?? "")/\($0["name"].stringValue ?? "")" }, ", ")
         },
+        "createdAt": { object, _ in object["metadata"]["creationTimestamp"] },
         "globalDefault": { object, _ in .bool(object["globalDefault"].boolValue ?? false) },
         "minAvailable": { object, _ in available(object["spec"]["minAvailable"]) },
         "maxUnavailable": { object, _ in available(object["spec"]["maxUnavailable"]) },

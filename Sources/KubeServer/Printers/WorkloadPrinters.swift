@@ -13,8 +13,12 @@ extension Printers {
         "statusUpdatedReplicas": { object, _ in count(object["status"]["updatedReplicas"]) },
         "statusAvailableReplicas": { object, _ in count(object["status"]["availableReplicas"]) },
         "replicasReady": { object, _ in
-            .string("\(object["status"]["readyReplicas"].intValue ?? 0)/\(object["spec"]["replicas"].intValue ?? 1)")
+            .string("\(object["status"]["readyReplicas"].intValue ?? 0)/\(object["spec"]["replicas"].intValue ?? 0)")
         },
+        "statusCurrentReplicas": { object, _ in count(object["status"]["currentReplicas"]) },
+        "daemonDesired": { object, _ in count(object["status"]["desiredNumberScheduled"]) },
+        "daemonCurrent": { object, _ in count(object["status"]["currentNumberScheduled"]) },
+        "daemonReady": { object, _ in count(object["status"]["numberReady"]) },
         "daemonUpdated": { object, _ in count(object["status"]["updatedNumberScheduled"]) },
         "daemonAvailable": { object, _ in count(object["status"]["numberAvailable"]) },
         "controllerOwner": { object, _ in
@@ -35,7 +39,7 @@ extension Printers {
             return .string(HumanDuration.text((time(job["status"]["completionTime"]) ?? now) - start))
         },
         "cronTimeZone": { object, _ in none(object["spec"]["timeZone"].stringValue) },
-        "cronSuspend": { object, _ in .string(object["spec"]["suspend"].boolValue == true ? "True" : "False") },
+        "cronSuspend": { object, _ in .string(object["spec"]["suspend"].boolValue.map { $0 ? "True" : "False" } ?? "<unset>") },
         "cronActive": { object, _ in JSON(object["status"]["active"].elements.count) },
         "cronLastSchedule": { object, now in
             guard let last = time(object["status"]["lastScheduleTime"]) else { return "<none>" }

@@ -94,8 +94,10 @@ enum SelectableFields {
     /// - Throws: 400 for a field that the kind cannot be selected by.
     static func selector(_ text: String, _ kind: Kind) throws(APIStatus) -> FieldSelector {
         var selector = try FieldSelector(parsing: text)
-        let own = byResource[kind.resource.description] ?? []
+        let isEvent = EventSpelling.isOther(kind)
+        let own = byResource[isEvent ? "events" : kind.resource.description] ?? []
         for index in selector.terms.indices {
+            if isEvent { selector.terms[index].field = EventSpelling.coreField(selector.terms[index].field) }
             let field = selector.terms[index].field
             guard everywhere.contains(field) || own.contains(field) else { throw .badRequest("field label not supported: \(field)") }
             if kind.plural == "events", field == "source" { selector.terms[index].field = "source.component" }

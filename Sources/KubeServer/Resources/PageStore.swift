@@ -79,7 +79,7 @@ final class PageStore: Sendable {
     func first(_ objects: [StoredObject], revision: Int64, _ target: Target, _ options: ListOptions) -> Page {
         guard options.limit > 0, objects.count > options.limit else { return Page(objects: objects, revision: revision, next: nil, remaining: nil) }
         let list = UInt64.random(in: .min ... .max)
-        let rest = Rest(resource: target.kind.resource, namespace: target.namespace, objects: objects, deadline: .now + Self.lifetime)
+        let rest = Rest(resource: target.stored.resource, namespace: target.namespace, objects: objects, deadline: .now + Self.lifetime)
         state.withLock { state in
             state.rests[list] = rest
             state.order.append(list)
@@ -100,13 +100,13 @@ final class PageStore: Sendable {
             throw .badRequest("specifying resource version is not allowed when using continue")
         }
         let rest = state.withLock { $0.rests[token.list] }
-        guard let rest, rest.resource == target.kind.resource, rest.namespace == target.namespace, rest.deadline > .now else {
+        guard let rest, rest.resource == target.stored.resource, rest.namespace == target.namespace, rest.deadline > .now else {
             throw APIStatus(
                 code: 410, reason: "Expired",
                 message: "The provided continue parameter is too old to display a consistent list result. You must start a new list without "
                     + "the continue parameter.")
         }
-        let key = ObjectKey(target.kind.resource, namespace: token.namespace, name: token.name)
+        let key = ObjectKey(target.stored.resource, namespace: token.namespace, name: token.name)
         let start = rest.objects.partitioningIndex { key < $0.key }
         return cut(rest.objects[start...], revision: token.revision, list: token.list, options)
     }

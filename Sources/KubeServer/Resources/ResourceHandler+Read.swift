@@ -68,7 +68,7 @@ extension ResourceHandler {
             revision = catalogue.revision
             objects = catalogue.get(target.key(name)).map { [$0] } ?? []
         } else {
-            (objects, revision) = catalogue.list(target.kind.resource, namespace: target.namespace)
+            (objects, revision) = catalogue.list(target.stored.resource, namespace: target.namespace)
         }
         if let wanted = options.resourceVersion, wanted > revision { throw Self.tooLarge(wanted, revision) }
         if options.match == .exact, let wanted = options.resourceVersion, wanted != revision {
@@ -79,7 +79,7 @@ extension ResourceHandler {
 
     /// The objects as they were at an earlier revision: what has changed since is undone, newest first.
     private func past(_ objects: [StoredObject], asOf revision: Int64, _ target: Target) async throws(APIStatus) -> [StoredObject] {
-        let changes = try await ChangeLog.changes(of: target.kind.resource, namespace: target.namespace, after: revision, in: catalogue)
+        let changes = try await ChangeLog.changes(of: target.stored.resource, namespace: target.namespace, after: revision, in: catalogue)
         if changes.isEmpty { return objects }
         var past: [ObjectKey: StoredObject] = [:]
         for object in objects { past[object.key] = object }

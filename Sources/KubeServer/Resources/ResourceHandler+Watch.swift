@@ -30,7 +30,7 @@ extension ResourceHandler {
 
     /// Opens the watch before the response begins, so that what cannot be had is still a proper HTTP error.
     private func begin(_ scope: WatchScope) throws(APIStatus) -> WatchSession.Start {
-        let resource = scope.target.kind.resource
+        let resource = scope.target.stored.resource
         let options = scope.options
         let wanted = options.resourceVersion ?? 0
         // Without a revision, and by upstream's tradition with 0, a watch begins with the objects that are there.

@@ -9,7 +9,7 @@ extension ResourceHandler {
         let form = try Representation.negotiate(request.headers)
         let body = try RequestBody.object(request)
         let options = try WriteParameters.options(request, duplicates: body.duplicates)
-        let result = try await registry.create(target.kind, namespace: target.namespace ?? "", body.value, options)
+        let result = try await registry.create(target.stored, namespace: target.namespace ?? "", target.storedForm(body.value), options)
         return try answer(result, target.kind, form, request, status: .created)
     }
 
@@ -18,7 +18,7 @@ extension ResourceHandler {
         let body = try RequestBody.object(request)
         let options = try WriteParameters.options(request, duplicates: body.duplicates)
         let result = try await registry.update(
-            target.kind, namespace: target.namespace ?? "", name: name, body.value, subresource: target.subresource, options)
+            target.stored, namespace: target.namespace ?? "", name: name, target.storedForm(body.value), subresource: target.subresource, options)
         return try answer(result, target.kind, form, request)
     }
 
@@ -27,7 +27,8 @@ extension ResourceHandler {
         let (type, body) = try PatchBody.decode(request, target.kind)
         let options = try WriteParameters.options(request, duplicates: body.duplicates)
         let (result, isNew) = try await registry.patch(
-            target.kind, namespace: target.namespace ?? "", name: name, body.value, type: type, subresource: target.subresource, options)
+            target.stored, namespace: target.namespace ?? "", name: name, target.storedForm(body.value), type: type,
+            subresource: target.subresource, options)
         return try answer(result, target.kind, form, request, status: isNew ? .created : .ok)
     }
 
@@ -51,7 +52,7 @@ extension ResourceHandler {
         let form = try Representation.negotiate(request.headers)
         let options = try WriteParameters.deleteOptions(request)
         let kind = target.kind
-        switch try await registry.delete(kind, namespace: target.namespace ?? "", name: name, options) {
+        switch try await registry.delete(target.stored, namespace: target.namespace ?? "", name: name, options) {
         case .pending(let object): return try present(object, kind, form, request)
         case .deleted(let object):
             if Self.answersWithObject.contains(kind.resource) { return try present(object, kind, form, request) }
@@ -76,7 +77,7 @@ extension ResourceHandler {
             for object in page.objects {
                 group.addTask {
                     do {
-                        _ = try await registry.delete(target.kind, namespace: object.namespace, name: object.name, options)
+                        _ = try await registry.delete(target.stored, namespace: object.namespace, name: object.name, options)
                     } catch let problem as APIStatus where problem.code == 404 {
                         // Somebody else was faster.
                     }
@@ -99,7 +100,7 @@ extension ResourceHandler {
         let options = DeleteOptions(
             gracePeriodSeconds: wanted["gracePeriodSeconds"].intValue, preconditionUID: wanted["preconditions"]["uid"].stringValue,
             isDryRun: try WriteParameters.isDryRun(wanted["dryRun"].elements.compactMap(\.stringValue) + request.query.values("dryRun")))
-        _ = try await registry.delete(target.kind, namespace: target.namespace ?? "", name: name, options)
+        _ = try await registry.delete(target.stored, namespace: target.namespace ?? "", name: name, options)
         return .json(["kind": "Status", "apiVersion": "v1", "metadata": [:], "status": "Success"], status: .created)
     }
 }
@@ -119,7 +120,8 @@ enum PatchBody {
             throw options([.forbidden("force", "may not be specified for non-apply patch")])
         }
         switch name {
-        case json: return (.json, try RequestBody.json(request.body))
+        // The paths of a JSON patch are those of the stored spelling.
+        case json where !EventSpelling.isOther(kind): return (.json, try RequestBody.json(request.body))
         case merge: return (.merge, try RequestBody.json(request.body))
         case strategic where !kind.isCustom: return (.strategic, try RequestBody.json(request.body))
         case apply:

@@ -7,14 +7,20 @@ import Registry
 
 /// What one request to objects is about, after its path has been understood.
 struct Target: Sendable {
+    /// The kind that the request names.
     let kind: Kind
+    /// The kind as which its objects are stored; another one only for events.
+    let stored: Kind
     /// `nil` looks over all namespaces.
     let namespace: String?
     let name: String?
     let subresource: String?
 
     /// The key of the named object.
-    func key(_ name: String) -> ObjectKey { ObjectKey(kind.resource, namespace: namespace ?? "", name: name) }
+    func key(_ name: String) -> ObjectKey { ObjectKey(stored.resource, namespace: namespace ?? "", name: name) }
+
+    /// An object or patch that a client sent, in the spelling in which it is stored.
+    func storedForm(_ body: JSON) -> JSON { EventSpelling.isOther(kind) ? EventSpelling.core(body) : body }
 }
 
 /// Answers requests to objects: reads from the catalogue, writes through the registry.
@@ -33,7 +39,8 @@ struct ResourceHandler: Sendable {
         guard let kind = registry.kind(group: path.group, version: path.version, plural: path.plural),
             kind.isNamespaced || path.namespace == nil
         else { throw Router.notFound }
-        let target = Target(kind: kind, namespace: path.namespace, name: path.name, subresource: path.subresource)
+        let stored = EventSpelling.isOther(kind) ? registry.kind(group: "", version: "v1", plural: kind.plural) ?? kind : kind
+        let target = Target(kind: kind, stored: stored, namespace: path.namespace, name: path.name, subresource: path.subresource)
         // Only looking is possible over all namespaces at once.
         if kind.isNamespaced, path.namespace == nil, path.name != nil || request.method != .GET { throw APIStatus.methodNotAllowed(request.method.rawValue) }
         guard let name = path.name else { return try await collection(target, request) }
@@ -139,6 +146,7 @@ enum ObjectBytes {
 
     static func value(_ object: StoredObject, _ kind: Kind) -> JSON {
         if isOfVersion(object, kind) { return object.value }
+        if EventSpelling.isOther(kind) { return EventSpelling.new(object.value) }
         var value = object.value
         value["apiVersion"] = .string(kind.apiVersion)
         value["kind"] = .string(kind.kind)

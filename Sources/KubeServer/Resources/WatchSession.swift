@@ -99,7 +99,7 @@ struct WatchSession: Sendable {
             guard current > output.revision else { return try await writer(output.encoder.bookmark(output.revision)) }
             // Changes up to `current` may still be on their way to us; the log knows.
             let namespace = scope.target.namespace
-            let pending = try? await ChangeLog.changes(of: scope.target.kind.resource, namespace: namespace, after: output.revision, in: catalogue)
+            let pending = try? await ChangeLog.changes(of: scope.target.stored.resource, namespace: namespace, after: output.revision, in: catalogue)
             guard let pending, pending.allSatisfy({ $0.revision > current }) else { return }
             output.revision = current
             try await writer(output.encoder.bookmark(current))

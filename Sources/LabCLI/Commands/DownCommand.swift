@@ -1,7 +1,7 @@
 import ArgumentParser
 import Glibc
 import KubeModel
-import Network
+import LabNetwork
 
 struct DownCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

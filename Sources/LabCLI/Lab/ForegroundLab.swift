@@ -1,6 +1,6 @@
 import Dispatch
 import Glibc
-import Network
+import LabNetwork
 
 /// `lab up --foreground`: the helper and labd as children on this terminal. Ctrl-c reaches them too, as they are in the
 /// terminal's foreground group; a signal to `lab` alone is passed on.

@@ -1,5 +1,5 @@
 import LabDaemon
-import Network
+import LabNetwork
 
 /// Starts a lab: the helper in the host's namespaces, labd inside, and then waits until the API answers.
 struct LabStarter {

@@ -18,3 +18,13 @@ struct Programs {
         return Programs(daemon: try find("labd"), shim: try find("lab-shim"))
     }
 }
+
+extension Programs {
+    /// The path of a program in PATH; `nil` where there is none.
+    static func find(_ name: String, _ environment: [String: String]) -> String? {
+        if name.contains("/") { return SmallFile.isExecutable(name) ? name : nil }
+        // Administrators' tools are not in every user's PATH.
+        let path = (environment["PATH"] ?? "") + ":/usr/sbin:/sbin"
+        return path.split(separator: ":").lazy.map { "\($0)/\(name)" }.first(where: SmallFile.isExecutable)
+    }
+}

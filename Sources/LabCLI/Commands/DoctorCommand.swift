@@ -1,0 +1,66 @@
+import ArgumentParser
+import Glibc
+import Images
+import KubeModel
+
+struct DoctorCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "doctor",
+        abstract: "Check that this machine has what a lab needs, and say what adds it.",
+        discussion: """
+            Each feature of the kernel is tried, in a process that leaves nothing behind. The exit status is 1 when
+            something is missing without which no lab runs.
+
+            Example:
+              lab doctor
+              lab doctor -o json
+            """)
+
+    @Option(name: [.short, .long], help: ArgumentHelp("json", valueName: "format"))
+    var output: String?
+    @Option(help: ArgumentHelp("The directory of the files that ship with Kindling.", valueName: "dir"), completion: .directory)
+    var share: String?
+
+    func run() throws {
+        if let output, output != "json" { throw ValidationError("-o: expected json, found '\(output)'") }
+        let findings = Self.examine(LabContext.current, share: share)
+        if output != nil {
+            Output.line(PrettyJSON.text(.array(findings.map(\.json))))
+        } else {
+            for line in findings.flatMap({ $0.lines(.current) }) { Output.line(line) }
+        }
+        let missing = findings.filter { $0.verdict == .missing }
+        if !missing.isEmpty { throw CommandError("not ready: \(missing.map(\.name).joined(separator: "; "))") }
+    }
+
+    static func examine(_ context: LabContext, share given: String?) -> [Finding] {
+        let share = try? ShareDirectory.locate(explicit: given).path
+        func file(_ name: String) -> String? {
+            guard let share, let bytes = try? SmallFile.readIfPresent("\(share)/\(name)") else { return nil }
+            return String(decoding: bytes, as: UTF8.self)
+        }
+        let own = SmallFile.realPath("/proc/self/exe") ?? ""
+        let directory = String(own[..<(own.lastIndex(of: "/") ?? own.startIndex)])
+        let uid = Int(geteuid())
+        let user = getpwuid(geteuid()).map { String(cString: $0.pointee.pw_name) } ?? "\(uid)"
+        var findings = programs(share: share)
+        findings += KernelChecks(environment: context.environment, isRoot: context.isRoot, profile: file("apparmor/labd"), directory: directory).findings
+        findings += HostChecks(environment: context.environment, isRoot: context.isRoot, state: context.paths.state, user: user, uid: uid).findings
+        if let share, let list = file("setup/packages.txt") {
+            let isSource = SmallFile.exists("\(share)/../Package.swift")
+            findings.append(PackageChecks(environment: context.environment, list: list, forBuilding: isSource).finding)
+        }
+        return findings
+    }
+
+    private static func programs(share: String?) -> [Finding] {
+        var findings: [Finding] = []
+        do {
+            findings.append(.present("programs", try Programs.locate().shim))
+        } catch {
+            findings.append(.missing("programs", error.message))
+        }
+        if share == nil { findings.append(.missing("files that ship with Kindling", "not found beside the program", "name their directory with --share DIR")) }
+        return findings
+    }
+}

@@ -1,0 +1,108 @@
+import ArgumentParser
+import KubeModel
+import LabDaemon
+import LabNetwork
+
+struct StatusCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status",
+        abstract: "Say whether the lab runs, where it is and what it holds.",
+        discussion: """
+            The exit status is 0 when the lab is ready, else 1.
+
+            Example:
+              lab status
+              lab status -o jsonpath='{.endpoints.api}'
+            """)
+
+    @Option(name: [.short, .long], help: ArgumentHelp("json, yaml or jsonpath=TEMPLATE", valueName: "format"))
+    var output: OutputFormat?
+
+    func run() async throws {
+        let status = await LabStatus.read(LabContext.current)
+        if let output {
+            guard let text = try output.render(status.json) else { throw ValidationError("-o: expected json, yaml or jsonpath=TEMPLATE") }
+            Output.text(text)
+        } else {
+            for line in status.lines { Output.line(line) }
+        }
+        if !status.isReady { throw ExitCode(1) }
+    }
+}
+
+/// What `lab status` tells.
+struct LabStatus {
+    let isReady: Bool
+    let json: JSON
+
+    /// Kinds that are counted.
+    private static let kinds = [
+        "namespaces", "pods", "jobs", "experiments.kubeflow.org", "trials.kubeflow.org", "workflows.argoproj.io", "notebooks.kubeflow.org",
+        "persistentvolumeclaims",
+    ]
+
+    static func read(_ context: LabContext) async -> LabStatus {
+        let paths = context.paths
+        let record = await LabStarter.answering(paths)
+        let helper = try? await HelperClient(runtimeDirectory: paths.runtime).status()
+        var json: JSON = ["state": record != nil ? "Ready" : helper?.daemon.running == true ? "NotReady" : "Stopped"]
+        var versions: JSON = ["lab": .string(Version.kindling)]
+        var endpoints: JSON = [:]
+        var counts: JSON = [:]
+        if let record {
+            versions["labd"] = .string(record.version)
+            endpoints["api"] = .string("https://127.0.0.1:\(record.port)")
+            json["pid"] = JSON(Int(record.pid))
+            json["started"] = .string(record.started)
+            _ = try? await APIClient.use { client in
+                versions["kubernetes"] = try await client.request(.GET, "/version")["gitVersion"]
+                let catalog = try await client.discover()
+                for kind in kinds {
+                    let resource = try catalog.find(kind)
+                    let items = try await client.request(.GET, resource.path(namespace: nil))["items"].elements
+                    counts[resource.plural] = JSON(items.count)
+                    if resource.kind == "Pod" { counts["podsRunning"] = JSON(items.count { $0["status"]["phase"].stringValue == "Running" }) }
+                    if resource.kind == "Notebook" { add(notebooks: items, to: &endpoints) }
+                }
+            }
+        }
+        json["versions"] = versions
+        json["endpoints"] = endpoints
+        json["paths"] = [
+            "state": .string(paths.state), "runtime": .string(paths.runtime), "kubeconfig": .string(paths.kubeconfig),
+            "catalogue": .string(paths.catalogue), "log": .string(context.daemonLog), "volumes": .string(paths.volumes),
+        ]
+        json["counts"] = counts
+        if let helper {
+            var facts: JSON = ["pid": JSON(Int(helper.pid)), "idmap": .string("\(helper.idmap)"), "uplink": .string("\(helper.uplink.kind)")]
+            if !helper.lost.isEmpty { facts["lost"] = .array(helper.lost.map(JSON.string)) }
+            json["helper"] = facts
+        }
+        return LabStatus(isReady: record != nil, json: json)
+    }
+
+    private static func add(notebooks: [JSON], to endpoints: inout JSON) {
+        for notebook in notebooks {
+            guard let port = notebook["metadata"]["annotations"][NotebookAddress.portAnnotation].stringValue else { continue }
+            let name = "\(notebook["metadata"]["namespace"].stringValue ?? "")/\(notebook["metadata"]["name"].stringValue ?? "")"
+            endpoints["notebook/\(name)"] = .string("http://127.0.0.1:\(port)")
+        }
+    }
+
+    var lines: [String] {
+        var rows = [["state", json["state"].stringValue ?? ""]]
+        if let started = json["started"].stringValue.flatMap(Timestamp.init(parsing:)) {
+            rows[0][1] += ", for \(HumanDuration.text(Clock.now - started)) (process \(json["pid"].text))"
+        }
+        rows.append(["versions", json["versions"].members.map { "\($0.key) \($0.value.stringValue ?? "")" }.joined(separator: ", ")])
+        for (name, address) in json["endpoints"].members { rows.append([name, address.stringValue ?? ""]) }
+        for (name, path) in json["paths"].members { rows.append([name, path.stringValue ?? ""]) }
+        if !json["counts"].members.isEmpty {
+            rows.append(["counts", json["counts"].members.map { "\($0.value.text) \($0.key)" }.joined(separator: ", ")])
+        }
+        for loss in json["helper"]["lost"].elements { rows.append(["lost", loss.stringValue ?? ""]) }
+        var lines = TextTable(header: [], rows: rows).lines(withHeader: false)
+        if !isReady { lines.append("Start it with: \(LabContext.current.command) up") }
+        return lines
+    }
+}

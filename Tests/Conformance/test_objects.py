@@ -1,0 +1,129 @@
+"""Point 7: kinds, finalizers, owners, and a user's own kinds."""
+
+from kindlingtest.manifests import claim, shell
+
+
+def config_map(name, **meta):
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name} | meta}
+
+
+def test_every_kind_can_be_made_and_listed(lab, ns, shows):
+    objects = [
+        config_map("c"),
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": {"k": "v"}},
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "sa"}},
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "svc"}, "spec": {"selector": {"a": "b"}, "ports": [{"port": 80}]}},
+        claim("p"),
+        {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": f"{ns}-pv"}, "spec": {
+            "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": "/tmp"}, "storageClassName": "manual"}},
+    ]
+    lab.kubectl("apply", "-n", ns, "-f", "-", input=objects)
+    assert lab.get("secret", "s", ns)["data"] == {"k": "dg=="}, "stringData is written as data"
+    service = lab.get("service", "svc", ns)
+    assert service["spec"]["clusterIP"] and service["spec"]["type"] == "ClusterIP" and service["spec"]["ports"][0]["protocol"] == "TCP"
+    assert lab.get("sa", "default", ns)["metadata"]["name"] == "default", "every namespace has a default service account"
+    assert lab.get("pvc", "p", ns)["spec"]["storageClassName"] == "standard"
+    lab.kubectl("delete", "pv", f"{ns}-pv")
+    shows("configmap, secret, serviceaccount, service, claim, volume")
+
+
+def test_the_node_is_this_machine(lab, shows):
+    nodes = lab.list("nodes", "default")
+    assert len(nodes) == 1
+    capacity = nodes[0]["status"]["capacity"]
+    import os
+
+    assert int(capacity["cpu"]) == len(os.sched_getaffinity(0)) or int(capacity["cpu"]) == os.cpu_count()
+    total = int(next(line for line in open("/proc/meminfo") if line.startswith("MemTotal")).split()[1])
+    assert abs(int(capacity["memory"].removesuffix("Ki")) - total) < total / 100
+    assert any(c["type"] == "Ready" and c["status"] == "True" for c in nodes[0]["status"]["conditions"])
+    shows(f"cpu {capacity['cpu']}, memory {capacity['memory']}")
+
+
+def test_standard_is_the_default_class(lab, shows):
+    storage = lab.get("storageclass", "standard", "default")
+    assert storage["volumeBindingMode"] == "WaitForFirstConsumer"
+    assert storage["metadata"]["annotations"]["storageclass.kubernetes.io/is-default-class"] == "true"
+    assert "standard (default)" in lab.kubectl("get", "sc").stdout
+    shows("standard (default), WaitForFirstConsumer")
+
+
+def test_a_finalizer_holds_until_it_is_taken_off(lab, ns, shows):
+    lab.kubectl("apply", "-n", ns, "-f", "-", input=config_map("held", finalizers=["example.com/hold"]))
+    lab.kubectl("delete", "cm", "held", "-n", ns, "--wait=false")
+    assert lab.get("cm", "held", ns)["metadata"]["deletionTimestamp"]
+    lab.kubectl("patch", "cm", "held", "-n", ns, "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
+    assert lab.kubectl("get", "cm", "held", "-n", ns, check=False).returncode != 0
+    shows("held, then gone")
+
+
+def test_owned_objects_go_with_their_owner(lab, ns, shows):
+    lab.kubectl("apply", "-n", ns, "-f", "-", input=config_map("owner"))
+    uid = lab.get("cm", "owner", ns)["metadata"]["uid"]
+    owned = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": uid}
+    lab.kubectl("apply", "-n", ns, "-f", "-", input=[config_map(f"owned{i}", ownerReferences=[owned]) for i in range(3)])
+    lab.kubectl("apply", "-n", ns, "-f", "-", input=config_map("free"))
+    lab.kubectl("delete", "cm", "owner", "-n", ns)
+    for i in range(3):
+        lab.kubectl("wait", f"cm/owned{i}", "-n", ns, "--for=delete", "--timeout=30s")
+    assert lab.get("cm", "free", ns)
+    shows("three owned objects collected, the free one kept")
+
+
+def test_orphans_stay(lab, ns, shows):
+    lab.kubectl("apply", "-n", ns, "-f", "-", input=config_map("owner"))
+    uid = lab.get("cm", "owner", ns)["metadata"]["uid"]
+    lab.kubectl("apply", "-n", ns, "-f", "-", input=config_map("owned", ownerReferences=[{"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": uid}]))
+    lab.kubectl("delete", "cm", "owner", "-n", ns, "--cascade=orphan")
+    assert not lab.get("cm", "owned", ns)["metadata"].get("ownerReferences")
+    shows("--cascade=orphan leaves the object without an owner")
+
+
+def test_deleting_a_namespace_deletes_what_is_in_it(lab, shows):
+    lab.kubectl("create", "namespace", "going")
+    lab.kubectl("apply", "-n", "going", "-f", "-", input=[config_map("c"), shell("p", "sleep 300", terminationGracePeriodSeconds=1)])
+    lab.wait("pod/p", "condition=Ready", "going")
+    lab.kubectl("delete", "namespace", "going", timeout=60)
+    assert lab.kubectl("get", "cm,pods", "-n", "going", "-o", "name").stdout == ""
+    shows("pod ended and objects gone")
+
+
+CRD = {
+    "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "kites.example.com"},
+    "spec": {
+        "group": "example.com", "scope": "Namespaced", "names": {"plural": "kites", "singular": "kite", "kind": "Kite", "shortNames": ["ki"]},
+        "versions": [{
+            "name": "v1", "served": True, "storage": True, "subresources": {"status": {}},
+            "additionalPrinterColumns": [{"name": "Length", "type": "integer", "jsonPath": ".spec.length"}],
+            "schema": {"openAPIV3Schema": {"type": "object", "properties": {
+                "spec": {"type": "object", "required": ["length"], "properties": {
+                    "length": {"type": "integer", "minimum": 1}, "colour": {"type": "string", "default": "red"}}},
+                "status": {"type": "object", "properties": {"flying": {"type": "boolean"}}}}}}}],
+    },
+}
+
+
+def kite(name, **spec):
+    return {"apiVersion": "example.com/v1", "kind": "Kite", "metadata": {"name": name}, "spec": spec}
+
+
+def test_a_users_own_kind_is_served(lab, ns, shows):
+    lab.kubectl("apply", "-f", "-", input=CRD)
+    try:
+        lab.kubectl("wait", "crd/kites.example.com", "--for=condition=Established", "--timeout=30s")
+        lab.kubectl("apply", "-n", ns, "-f", "-", input=kite("a", length=3))
+        assert lab.get("kite", "a", ns)["spec"] == {"length": 3, "colour": "red"}, "the default is filled in"
+        table = lab.kubectl("get", "ki", "-n", ns).stdout.splitlines()
+        assert table[0].split() == ["NAME", "LENGTH"] or "LENGTH" in table[0]
+        wrong = lab.kubectl("apply", "-n", ns, "-f", "-", input=kite("b", length=0), check=False)
+        assert wrong.returncode != 0 and "spec.length" in wrong.stderr
+        unknown = lab.kubectl("apply", "-n", ns, "-f", "-", input=kite("b", length=1, tail=2), check=False)
+        assert unknown.returncode != 0 and "tail" in unknown.stderr
+        lab.kubectl("patch", "kite", "a", "-n", ns, "--subresource=status", "--type=merge", "-p", '{"status":{"flying":true},"spec":{"length":9}}')
+        seen = lab.get("kite", "a", ns)
+        assert seen["status"] == {"flying": True} and seen["spec"]["length"] == 3, "the status subresource writes the status alone"
+        assert "colour" in lab.kubectl("explain", "kite.spec").stdout
+    finally:
+        lab.kubectl("delete", "crd", "kites.example.com", "--timeout=60s", check=False)
+    assert "kites" not in lab.kubectl("api-resources", "-o", "name", "--cached=false").stdout
+    shows("defaults, columns, validation, strictness, status, explain; gone with its definition")

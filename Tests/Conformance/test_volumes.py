@@ -1,0 +1,85 @@
+"""Point 10: claims, and StatefulSets with them."""
+
+from kindlingtest.manifests import claim, shell
+
+
+def using(name, script, claim_name, **mount):
+    return shell(name, script, container={"volumeMounts": [{"name": "v", "mountPath": "/v"} | mount]},
+                 volumes=[{"name": "v", "persistentVolumeClaim": {"claimName": claim_name}}])
+
+
+def test_a_claim_waits_for_its_first_consumer_and_keeps_files(lab, ns, shows):
+    lab.kubectl("apply", "-n", ns, "-f", "-", input=claim("c"))
+    assert lab.get("pvc", "c", ns)["status"]["phase"] == "Pending"
+    lab.kubectl("apply", "-n", ns, "-f", "-", input=using("write", "echo kept > /v/file", "c"))
+    lab.wait("pod/write", "jsonpath={.status.phase}=Succeeded", ns)
+    seen = lab.get("pvc", "c", ns)
+    assert seen["status"]["phase"] == "Bound" and seen["spec"]["volumeName"]
+    volume = lab.get("pv", seen["spec"]["volumeName"], ns)
+    assert volume["spec"]["claimRef"]["name"] == "c" and volume["spec"]["storageClassName"] == "standard"
+    lab.kubectl("apply", "-n", ns, "-f", "-", input=using("read", "cat /v/file", "c"))
+    lab.wait("pod/read", "jsonpath={.status.phase}=Succeeded", ns)
+    assert lab.kubectl("logs", "read", "-n", ns).stdout.strip() == "kept"
+    lab.kubectl("delete", "pod", "write", "read", "-n", ns)
+    lab.kubectl("delete", "pvc", "c", "-n", ns, timeout=60)
+    lab.kubectl("wait", f"pv/{seen['spec']['volumeName']}", "--for=delete", "--timeout=30s")
+    shows(f"WaitForFirstConsumer, bound to {seen['spec']['volumeName']}, file kept, volume gone with the claim")
+
+
+def test_sub_paths(lab, ns, shows):
+    lab.kubectl("apply", "-n", ns, "-f", "-", input=[claim("c"), using("a", "echo in-a > /v/f", "c", subPath="dir/a")])
+    lab.wait("pod/a", "jsonpath={.status.phase}=Succeeded", ns)
+    lab.kubectl("apply", "-n", ns, "-f", "-", input=using("b", "cat /v/dir/a/f; ln -s /etc /v/escape", "c"))
+    lab.wait("pod/b", "jsonpath={.status.phase}=Succeeded", ns)
+    assert lab.kubectl("logs", "b", "-n", ns).stdout.strip() == "in-a"
+    lab.kubectl("apply", "-n", ns, "-f", "-", input=using("c", "ls -la /v/; cat /v/hostname", "c", subPath="escape"))
+    lab.kubectl("wait", "pod/c", "-n", ns, "--for=jsonpath={.status.containerStatuses[0].state}", "--timeout=30s")
+    text = lab.kubectl("logs", "c", "-n", ns, check=False).stdout
+    assert "passwd" not in text and "hostname" not in text, "a symbolic link must not lead a subPath out of its volume"
+    shows("subPath makes its directory; a link does not lead out of the volume")
+
+
+def test_a_missing_claim_says_so(lab, ns, shows):
+    lab.kubectl("apply", "-n", ns, "-f", "-", input=using("p", "true", "nobody"))
+    lab.wait("pod/p", "jsonpath={.status.conditions[?(@.type=='PodScheduled')].reason}=Unschedulable", ns)
+    events = lab.kubectl("events", "-n", ns, "--for", "pod/p").stdout
+    assert 'persistentvolumeclaim "nobody" not found' in events
+    lab.kubectl("apply", "-n", ns, "-f", "-", input=claim("nobody"))
+    lab.wait("pod/p", "jsonpath={.status.phase}=Succeeded", ns)
+    shows('persistentvolumeclaim "nobody" not found; goes on when the claim comes')
+
+
+def test_a_claim_in_use_is_not_taken_away(lab, ns, shows):
+    lab.kubectl("apply", "-n", ns, "-f", "-", input=[claim("c"), using("p", "sleep 300", "c")])
+    lab.wait("pod/p", "condition=Ready", ns)
+    lab.kubectl("delete", "pvc", "c", "-n", ns, "--wait=false")
+    assert lab.get("pvc", "c", ns)["metadata"]["deletionTimestamp"]
+    lab.kubectl("delete", "pod", "p", "-n", ns, "--grace-period=1")
+    lab.kubectl("wait", "pvc/c", "-n", ns, "--for=delete", "--timeout=30s")
+    shows("kept while the pod used it")
+
+
+def test_stateful_set(lab, ns, shows):
+    stateful = {
+        "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "s"},
+        "spec": {
+            "replicas": 2, "serviceName": "s", "selector": {"matchLabels": {"app": "s"}},
+            "template": {"metadata": {"labels": {"app": "s"}}, "spec": {"terminationGracePeriodSeconds": 1, "containers": [
+                {"name": "main", "image": "busybox", "command": ["sh", "-c", "hostname >> /v/names; sleep 300"],
+                 "volumeMounts": [{"name": "v", "mountPath": "/v"}]}]}},
+            "volumeClaimTemplates": [{"metadata": {"name": "v"}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "16Mi"}}}}],
+        },
+    }
+    lab.kubectl("apply", "-n", ns, "-f", "-", input=stateful)
+    lab.wait("statefulset/s", "jsonpath={.status.readyReplicas}=2", ns)
+    names = sorted(p["metadata"]["name"] for p in lab.list("pods", ns))
+    assert names == ["s-0", "s-1"]
+    assert sorted(c["metadata"]["name"] for c in lab.list("pvc", ns)) == ["v-s-0", "v-s-1"]
+    uid = lab.get("pod", "s-0", ns)["metadata"]["uid"]
+    lab.kubectl("delete", "pod", "s-0", "-n", ns)
+    lab.wait("statefulset/s", "jsonpath={.status.readyReplicas}=2", ns)
+    assert lab.get("pod", "s-0", ns)["metadata"]["uid"] != uid
+    lab.kubectl("scale", "statefulset", "s", "-n", ns, "--replicas=0")
+    lab.kubectl("wait", "pod/s-0", "-n", ns, "--for=delete", "--timeout=30s")
+    assert len(lab.list("pvc", ns)) == 2, "claims outlive the set"
+    shows("s-0, s-1 with claims v-s-0, v-s-1; replaced, scaled, claims kept")

@@ -1,0 +1,87 @@
+"""Fixtures of all tests that need a running lab. The same cases run on root's lab and on an ordinary user's."""
+
+import os
+import secrets
+import sys
+
+import pytest
+from kindlingtest.lab import Place
+
+KINDS = ["root", "user", "single"]
+
+
+def pytest_addoption(parser):
+    parser.addoption("--full", action="store_true", help="run the long cases too")
+    parser.addoption("--labs", default=None, help="comma-separated accounts: root, user, single (default: all that can be)")
+
+
+def kinds(config):
+    chosen = config.getoption("--labs")
+    if chosen:
+        return chosen.split(",")
+    # An ordinary user can only have a lab of its own; root tries everybody's.
+    return KINDS if os.geteuid() == 0 else ["user"]
+
+
+def pytest_generate_tests(metafunc):
+    if "place" in metafunc.fixturenames:
+        marker = metafunc.definition.get_closest_marker("accounts")
+        wanted = marker.args if marker else ("root", "user")
+        metafunc.parametrize("place", [kind for kind in kinds(metafunc.config) if kind in wanted], indirect=True, scope="session")
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--full"):
+        long = [item for item in items if item.get_closest_marker("full")]
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if not item.get_closest_marker("full")]
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    # Rootless is half of the product: a case that is left out there is a failure, not an omission.
+    if report.skipped and "place" in getattr(item, "fixturenames", ()) and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped; every case must run, on every account"
+    if report.failed and call.when == "call" and "lab" in getattr(item, "funcargs", {}):
+        report.sections.append(("labd's log", item.funcargs["lab"].log()))
+
+
+@pytest.fixture(scope="session")
+def place(request):
+    """An installation for one account."""
+    made = Place(request.param)
+    yield made
+    left = made.close()
+    if left:
+        print(f"\nprocesses that outlived their lab: {left}", file=sys.stderr)
+        pytest.fail(f"processes outlived `lab down`: {left}")
+
+
+@pytest.fixture(scope="session")
+def lab(place):
+    """A lab that is up for the whole session of that account."""
+    made = place.lab()
+    made.up()
+    return made
+
+
+@pytest.fixture
+def ns(lab):
+    """A namespace of its own for the case; it goes with the case."""
+    name = f"t-{secrets.token_hex(4)}"
+    lab.kubectl("create", "namespace", name)
+    yield name
+    lab.kubectl("delete", "namespace", name, "--wait=false", check=False)
+
+
+@pytest.fixture
+def shows(request, capsys):
+    """Says what the case has shown, on the terminal."""
+
+    def say(text):
+        with capsys.disabled():
+            print(f"\n    {text}", end="", flush=True)
+
+    return say
