@@ -8,28 +8,21 @@ extension Schema {
     ///   the constant defaults of its own fields and before the defaults inside them.
     public func applyDefaults(_ value: inout JSON, functions: [String: DefaultFunction] = [:]) {
         let body = body
-        switch value {
-        case .object(var members):
-            value = .null
+        value.withMembers { members in
             for (key, child) in body.ownFieldDefaults {
                 if let found = members[key], !found.isNull || child.isNullable { continue }
                 members[key] = child.ownDefault
             }
-            value = .object(members)
-            if let name = defaultFunction, let function = functions[name] { function(&value) }
-            guard case .object(var filled) = value else { return }
-            value = .null
-            for index in filled.values.indices {
-                (body.ownProperties[filled.keys[index]] ?? body.ownAdditional)?.applyDefaults(&filled.values[index], functions: functions)
+        }
+        if let name = defaultFunction, let function = functions[name] { function(&value) }
+        let wasObject: Void? = value.withMembers { members in
+            for index in members.values.indices {
+                (body.ownProperties[members.keys[index]] ?? body.ownAdditional)?.applyDefaults(&members.values[index], functions: functions)
             }
-            value = .object(filled)
-        case .array(var elements):
-            guard let items = body.ownItems else { return }
-            value = .null
+        }
+        guard wasObject == nil, let items = body.ownItems else { return }
+        value.withElements { elements in
             for index in elements.indices { items.applyDefaults(&elements[index], functions: functions) }
-            value = .array(elements)
-        default:
-            if let name = defaultFunction, let function = functions[name] { function(&value) }
         }
     }
 }

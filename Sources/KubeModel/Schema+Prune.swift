@@ -44,59 +44,55 @@ extension Schema {
     /// Drops the members that this schema does not know, as decoding into a Go type or pruning a custom resource does.
     public func prune(_ value: inout JSON) {
         let body = body
-        switch value {
-        case .object(var members):
-            guard body.changesByPruning(members) else { return }
-            value = .null
-            members.removeAll { body.ownProperties[$0.key] == nil && body.ownAdditional == nil && !body.knows($0.key) }
+        if body.isFreeForm { return }
+        let wasObject: Void? = value.withMembers { members in
+            if members.contains(where: { body.drops($0.key) }) { members.removeAll { body.drops($0.key) } }
             for index in members.values.indices {
                 (body.ownProperties[members.keys[index]] ?? body.ownAdditional)?.prune(&members.values[index])
             }
-            value = .object(members)
-        case .array(var elements):
-            guard let items = body.ownItems else { return }
-            value = .null
+        }
+        guard wasObject == nil, let items = body.ownItems else { return }
+        value.withElements { elements in
             for index in elements.indices { items.prune(&elements[index]) }
-            value = .array(elements)
-        default: break
         }
     }
 
-    /// Spares the walk through what is free-form.
-    private func changesByPruning(_ members: JSONObject) -> Bool {
-        !(ownPreserves && ownProperties.isEmpty && ownAdditional == nil) && !members.isEmpty
-    }
+    private func drops(_ key: String) -> Bool { ownProperties[key] == nil && ownAdditional == nil && !knows(key) }
+
+    /// Whether there is nothing to look at, at any depth.
+    private var isFreeForm: Bool { ownPreserves && ownProperties.isEmpty && ownAdditional == nil && ownItems == nil }
 
     /// Drops explicit nulls as decoding into a Go type does: a null field is an absent one, a null in a list or map is the zero
     /// value of its type. What is free-form (unknown fields preserved) or nullable keeps its nulls.
     public func dropNulls(_ value: inout JSON) {
         let body = body
-        switch value {
-        case .object(var members):
-            value = .null
-            members.removeAll { key, member in
-                guard member.isNull, let child = body.ownProperties[key] else { return false }
-                return !child.isNullable
-            }
+        if body.isFreeForm { return }
+        let wasObject: Void? = value.withMembers { members in
+            body.removeNullFields(&members)
             for index in members.values.indices {
-                let isField = body.ownProperties[members.keys[index]] != nil
-                guard let child = body.ownProperties[members.keys[index]] ?? body.ownAdditional else { continue }
+                let field = body.ownProperties[members.keys[index]]
+                guard let child = field ?? body.ownAdditional else { continue }
                 if members.values[index].isNull {
-                    if !isField { members.values[index] = child.zero }
+                    if field == nil { members.values[index] = child.zero }
                 } else {
                     child.dropNulls(&members.values[index])
                 }
             }
-            value = .object(members)
-        case .array(var elements):
-            guard let items = body.ownItems else { return }
-            value = .null
+        }
+        guard wasObject == nil, let items = body.ownItems else { return }
+        value.withElements { elements in
             for index in elements.indices {
                 if elements[index].isNull { elements[index] = items.zero } else { items.dropNulls(&elements[index]) }
             }
-            value = .array(elements)
-        default: break
         }
+    }
+
+    private func removeNullFields(_ members: inout JSONObject) {
+        let isUnwanted = { (key: String, member: JSON) -> Bool in
+            guard member.isNull, let child = self.ownProperties[key] else { return false }
+            return !child.isNullable
+        }
+        if members.contains(where: { isUnwanted($0.key, $0.value) }) { members.removeAll { isUnwanted($0.key, $0.value) } }
     }
 
     /// What Go makes of a null that is an element.
@@ -117,23 +113,16 @@ extension Schema {
     /// elements of lists and maps stay.
     public func dropNullsOfCustomResource(_ value: inout JSON) {
         let body = body
-        switch value {
-        case .object(var members):
-            value = .null
-            members.removeAll { key, member in
-                guard member.isNull, let child = body.ownProperties[key] else { return false }
-                return !child.isNullable
-            }
+        if body.isFreeForm { return }
+        let wasObject: Void? = value.withMembers { members in
+            body.removeNullFields(&members)
             for index in members.values.indices where !members.values[index].isNull {
                 (body.ownProperties[members.keys[index]] ?? body.ownAdditional)?.dropNullsOfCustomResource(&members.values[index])
             }
-            value = .object(members)
-        case .array(var elements):
-            guard let items = body.ownItems else { return }
-            value = .null
+        }
+        guard wasObject == nil, let items = body.ownItems else { return }
+        value.withElements { elements in
             for index in elements.indices { items.dropNullsOfCustomResource(&elements[index]) }
-            value = .array(elements)
-        default: break
         }
     }
 }

@@ -123,7 +123,12 @@ struct ContainerPlan {
     // MARK: What it sees
 
     private func mounts(_ places: Places, _ variables: ContainerEnvironment) throws(Problem) -> [Mount] {
-        var mounts = environment.mounts.map { Mount(kind: .bind(source: $0.source, subPath: nil), target: $0.target, readOnly: true) }
+        var mounts = environment.mounts.map { mount in
+            switch mount.kind {
+            case .bind: Mount(kind: .bind(source: mount.source, subPath: nil), target: mount.target, readOnly: true)
+            case .overlay: Mount(kind: .overlay(source: mount.source), target: mount.target)
+            }
+        }
         var volumeMounts: [Mount] = []
         for json in container.volumeMounts {
             let name = json["name"].stringValue ?? ""

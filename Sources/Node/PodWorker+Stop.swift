@@ -28,10 +28,9 @@ enum EndCause: Sendable {
 }
 
 extension PodWorker {
-    /// Nothing but sidecars runs, and nothing else will be started.
+    /// The pod has sidecars, and nothing else of it runs or will be started.
     func areOnlySidecarsLeft(_ spec: PodSpec) -> Bool {
-        let sidecars = spec.initContainers.filter(\.isSidecar)
-        guard sidecars.contains(where: { containers[$0.name]?.running != nil }) else { return false }
+        guard spec.initContainers.contains(where: \.isSidecar) else { return false }
         let hasFailed = spec.restartPolicy == "Never" && spec.initContainers.contains { container in
             !container.isSidecar && containers[container.name]?.ended.map { $0.exitCode != 0 } ?? false
         }

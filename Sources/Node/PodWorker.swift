@@ -44,8 +44,8 @@ actor PodWorker {
         if pod.isBeingDeleted { return try await end(spec, because: .deletion) }
         let left = timeLeft(spec)
         if let left, left <= .zero { return try await end(spec, because: .deadline) }
+        if stopping != nil || areOnlySidecarsLeft(spec) { return try await end(spec, because: .completion) }
         let delay = await advance(spec)
-        if areOnlySidecarsLeft(spec) { return try await end(spec, because: .completion) }
         try await writeStatus(spec)
         return [left, delay].compactMap { $0 }.min()
     }

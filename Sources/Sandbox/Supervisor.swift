@@ -58,7 +58,8 @@ final class Supervisor: Sendable {
             recv(control.number, buffer.baseAddress, buffer.count, Int32(MSG_DONTWAIT))
         }
         if count == MemoryLayout<ksb_event>.size { return .event(event) }
-        if count < 0 && (errno == EAGAIN || errno == EINTR) { return .nothing }
+        // A reset comes once, before what the other side still had to say.
+        if count < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNRESET) { return .nothing }
         return .hungUp
     }
 

@@ -170,7 +170,8 @@ static void hear_init(void) {
     struct init_message message;
     ssize_t count = recv(self.socket, &message, sizeof message, MSG_DONTWAIT);
     if (count != sizeof message) {
-        if (count >= 0 || errno != EAGAIN) {
+        // A peer that ends without having read all we sent resets the connection once, before its own last words come.
+        if (count >= 0 || (errno != EAGAIN && errno != ECONNRESET)) {
             close(self.socket);
             self.socket = -1;
         }

@@ -1,4 +1,4 @@
-import KubeModel
+@testable import KubeModel
 import Testing
 
 @Suite struct YAMLTests {
@@ -120,6 +120,20 @@ import Testing
         for text in [String(repeating: "[", count: 100_000), String(repeating: "{a: ", count: 100_000), String(repeating: "- ", count: 100_000)] {
             expectFast { _ = #expect(throws: YAMLError.self) { try YAML.load(text) } }
         }
+    }
+
+    @Test func stopsBracketsAndDirectivesThatCostTooMuch() {
+        let brackets = String(repeating: "[", count: 500) + String(repeating: "1,", count: 1_000_000)
+        #expect(expectFast(.seconds(20)) { #expect(throws: YAMLError.self) { try YAML.load(brackets) } }?.problem.contains("brackets") == true)
+        let directives = (0..<100_000).map { "%TAG !a\($0)! tag:x\n" }.joined() + "---\na: 1"
+        #expect(expectFast { #expect(throws: YAMLError.self) { try YAML.load(directives) } }?.problem == "more than 500 directives")
+    }
+
+    @Test func readsJSONAsJSON() throws {
+        let documents = try YAML.documents("\n {\"a\": 1.50, \"y\": \"0x10\", \"z\": \"\\/\"}\n")
+        #expect(documents == [.init(value: ["a": 1.5, "y": "0x10", "z": "/"], line: 2)])
+        #expect(try YAML.load("{a: 1, b: yes}\n---\n{\"c\": 2}") == [["a": 1, "b": true], ["c": 2]])
+        #expect(#expect(throws: YAMLError.self) { try YAML.load("{\"a\": 1,\n\"a\": 2}") }?.line == 2)
     }
 
     @Test func ordinaryAnchorsPass() throws {

@@ -98,14 +98,16 @@ struct LogTests {
             defer { umount2(disk, Int32(MNT_DETACH)) }
             let ballast = disk + "/ballast"
             try Machine.write(String(repeating: "x", count: 600_000), to: ballast)
-            var spec = try harness.shell("seq 1 200000; echo full; until [ -e /flag/go ]; do sleep 0.02; done; echo after; exit 3")
+            var spec = try harness.shell("seq 1 200000; : > /flag/full; until [ -e /flag/go ]; do sleep 0.02; done; echo after; exit 3")
             try Harness.makeDirectory(disk + "/state")
             try Harness.makeDirectory(harness.directory + "/flag")
             spec.stateDirectory = disk + "/state"
             spec.log.path = disk + "/log"
             spec.mounts.append(Mount(kind: .bind(source: harness.directory + "/flag", subPath: nil), target: "/flag"))
             let sandbox = try await harness.runtime.start(spec)
-            try await Task.sleep(for: .milliseconds(500))
+            while access(harness.directory + "/flag/full", F_OK) != 0 { try await Task.sleep(for: .milliseconds(5)) }
+            // What is still in the pipe when the program has written it all.
+            try await Task.sleep(for: .milliseconds(200))
             unlink(ballast)
             try Machine.write("", to: harness.directory + "/flag/go")
             let record = await sandbox.wait()

@@ -63,6 +63,38 @@ struct VolumeTests {
         }
     }
 
+    /// CVE-2021-25741: a sibling swaps the directory for a link while others mount it.
+    @Test func aSubPathSwappedDuringTheMountShowsNothingElse() async throws {
+        #if arch(x86_64)
+        try await withHarness { harness in
+            let volume = harness.directory + "/volume"
+            for path in [volume, volume + "/data"] { try Harness.makeDirectory(path) }
+            try Machine.write("outside", to: harness.directory + "/marker")
+            try Machine.write("inside", to: volume + "/data/marker")
+            symlink(harness.directory, volume + "/link")
+            let swap = """
+                import ctypes
+                swap = ctypes.CDLL(None).syscall
+                while True: swap(316, -100, b'/v/data', -100, b'/v/link', 2)
+                """
+            var hostile = try harness.spec("python3", "-c", swap)
+            hostile.mounts.append(Mount(kind: .bind(source: volume, subPath: nil), target: "/v"))
+            let attacker = try await harness.runtime.start(hostile)
+            var seen: Set<String> = []
+            for _ in 0..<60 {
+                var spec = try harness.shell("cat /data/marker")
+                spec.mounts.append(Mount(kind: .bind(source: volume, subPath: "data"), target: "/data"))
+                // A mount may fail; it must not succeed elsewhere.
+                if let output = try? await harness.output(spec) { seen.insert(output) }
+            }
+            attacker.kill()
+            _ = await attacker.wait()
+            #expect(!seen.contains("outside"))
+            #expect(seen.contains("inside"))
+        }
+        #endif
+    }
+
     @Test func aMountTargetStaysInTheRootWhateverTheImageHolds() async throws {
         try await withHarness { harness in
             let layer = harness.directory + "/layer"

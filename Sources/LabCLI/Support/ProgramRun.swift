@@ -11,7 +11,8 @@ struct ProgramRun: Sendable, Equatable {
     static func run(_ command: [String], environment: [String: String]) -> ProgramRun? {
         guard let name = command.first, let path = Programs.find(name, environment) else { return nil }
         var ends: [Int32] = [0, 0]
-        guard pipe2(&ends, O_CLOEXEC) == 0 else { return nil }
+        guard pipe(&ends) == 0 else { return nil }
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         defer { close(ends[0]) }
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
