@@ -91,7 +91,9 @@ enum Deletion {
         var value = object.value
         setPropagation(options.propagation, &value)
         let finalizers = value["metadata"]["finalizers"].elements
-        if finalizers.isEmpty, gracePeriodSeconds == 0 {
+        // A namespace goes when its content is gone: its own finalizers are in spec.
+        let isHeld = object.key.resource == .namespaces && !value["spec"]["finalizers"].elements.isEmpty
+        if finalizers.isEmpty, gracePeriodSeconds == 0, !isHeld {
             return .deleted(transaction.delete(object.key) ?? object)
         }
         let earlier = value["metadata"]["deletionGracePeriodSeconds"].intValue
@@ -101,6 +103,7 @@ enum Deletion {
             value["metadata"]["deletionGracePeriodSeconds"] = JSON(gracePeriodSeconds)
             if let generation = value["metadata"]["generation"].intValue { value["metadata"]["generation"] = JSON(generation + 1) }
         }
+        if isHeld { value["status"]["phase"] = "Terminating" }
         if value == object.value { return .pending(object) }
         return .pending(transaction.put(object.key, value, intent: object.intent))
     }

@@ -12,7 +12,7 @@ struct AdoptionTests {
 
     @Test func aRunningContainerIsAdoptedAndItsEndSeen() async throws {
         try await withHarness { harness in
-            let spec = try harness.shell("sleep 0.4; echo still here; exit 9")
+            let spec = try harness.shell("sleep 3; echo still here; exit 9")
             var first: SandboxRuntime? = try secondRuntime()
             _ = try await first?.start(spec)
             first = nil

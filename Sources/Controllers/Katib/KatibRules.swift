@@ -40,7 +40,7 @@ public enum KatibRules {
         let value: JSON = ["minimize": "min", "maximize": "max"][objective["type"].stringValue ?? ""] ?? "latest"
         var strategies = objective["metricStrategies"].elements
         let names = [objective["objectiveMetricName"]] + objective["additionalMetricNames"].elements
-        for name in names where !strategies.contains(where: { $0["name"] == name }) {
+        for name in names where !name.isNull && !strategies.contains(where: { $0["name"] == name }) {
             strategies.append(["name": name, "value": value])
         }
         objective["metricStrategies"] = .array(strategies)

@@ -57,13 +57,15 @@ struct MetricsParser: Sendable {
                 while end > from, isSpace(bytes[end - 1]) { end -= 1 }
                 var start = end
                 while start > from, isNameByte(bytes[start - 1]) { start -= 1 }
+                from = equals + 1
+                // Nothing is looked for behind an equals sign without a name: a line of many would take quadratic time.
+                guard start < end else { continue }
                 var position = equals + 1
                 while position < bytes.count, isSpace(bytes[position]) { position += 1 }
-                let value = value(in: bytes, from: &position)
-                if start < end, let value {
+                if let value = value(in: bytes, from: &position) {
                     found.append(Match(name: String(decoding: bytes[start..<end], as: UTF8.self), value: value))
                 }
-                from = max(position, equals + 1)
+                from = max(position, from)
             }
         }
         return found

@@ -1,0 +1,63 @@
+# Kindling. `make help` lists the targets. The programs are built for release with the standard library inside; the Swift
+# tests are a debug build, since Swift Testing does not link against the static library.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+.PHONY: help setup packages environments build demo test test-full unit conformance bench fmt check clean
+
+FLAGS := -c release --static-swift-stdlib
+OUT := .build/release
+PYTHON := .build/tools/test/bin/python
+DEMO_STATE ?=
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+packages: ## Install missing Debian packages (as root), or say which line an administrator has to run
+	@etc/setup/packages.sh
+
+environments: packages ## Prepare the Python environments of the shipped images
+	@etc/setup/environments.py
+
+setup: packages ## What `make demo` needs: packages and the small Python environments
+	@etc/setup/environments.py trainer python
+
+build: packages ## Build lab, labd and lab-shim into .build/release
+	@swift build $(FLAGS) --product lab
+	swift build $(FLAGS) --product lab-shim
+	ln -f $(OUT)/lab $(OUT)/labd
+
+demo: setup build ## Start a lab and run the seed's experiment on real training
+	@lab="$(OUT)/lab $(if $(DEMO_STATE),--state $(DEMO_STATE))"
+	$$lab up
+	$$lab delete experiment random-example -n kubeflow-user-example-com --ignore-not-found >/dev/null
+	$$lab run samples/seed/experiment.yaml --watch
+
+test: environments build ## Build and run all tests
+	@$(MAKE) --no-print-directory unit conformance
+
+unit: ## Swift tests and the house rules only
+	@python3 Tests/tidy/tidy.py
+	swift build --build-tests
+	swift test --skip-build
+
+conformance: ## Real clients against the real daemon, as root and as an ordinary user
+	@python3 etc/test/tools.py test
+	$(PYTHON) -m pytest Tests/Conformance Tests/Crash $(PYTEST)
+
+test-full: ## The same cases with full counts
+	@$(MAKE) --no-print-directory test PYTEST=--full
+
+bench: build ## Measure, and write etc/bench/RESULTS.md
+	@python3 etc/test/tools.py bench
+	.build/tools/bench/bin/python etc/bench/bench.py
+
+fmt: ## Format the Swift sources
+	@swift format --in-place --recursive --parallel Sources Tests Package.swift
+
+check: ## Look for what the house rules forbid
+	@python3 Tests/tidy/tidy.py
+
+clean: ## Remove what was built
+	@rm -rf .build
