@@ -37,10 +37,11 @@ demo: setup build ## Start a lab and run the seed's experiment on real training
 test: environments build ## Build and run all tests
 	@$(MAKE) --no-print-directory unit conformance
 
+# One test at a time: many start processes and wait for them, and would starve each other on two cores.
 unit: ## Swift tests and the house rules only
 	@python3 Tests/tidy/tidy.py
 	swift build --build-tests
-	swift test --skip-build
+	swift test --skip-build --no-parallel
 
 conformance: ## Real clients against the real daemon, as root and as an ordinary user
 	@python3 etc/test/tools.py test

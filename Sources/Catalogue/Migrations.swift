@@ -70,7 +70,13 @@ enum Migrations {
             json_extract(value, '$.status.startTime') AS started, json_extract(value, '$.status.completionTime') AS completed
             FROM objects AS o WHERE resource = 'trials' AND grp = 'kubeflow.org';
         DROP VIEW IF EXISTS metrics;
-        CREATE VIEW metrics AS SELECT namespace, trial, sequence, time, metric, value FROM observations;
+        CREATE VIEW metrics AS SELECT o.namespace, t.experiment, o.trial, o.sequence, o.time, o.metric AS name, o.value
+            FROM observations AS o LEFT JOIN trials_base AS t ON t.namespace = o.namespace AND t.name = o.trial;
+        DROP VIEW IF EXISTS trials;
+        CREATE VIEW trials AS SELECT b.*,
+            (SELECT json_group_object(p.parameter, p.value) FROM trial_parameters AS p WHERE p.namespace = b.namespace AND p.trial = b.name) AS parameters,
+            (SELECT json_group_object(m.metric, m.latest) FROM trial_metrics AS m WHERE m.namespace = b.namespace AND m.trial = b.name) AS metrics
+            FROM trials_base AS b;
         DROP VIEW IF EXISTS pods;
         CREATE VIEW pods AS SELECT namespace, name, json_extract(value, '$.status.phase') AS phase,
             json_extract(value, '$.status.reason') AS reason, json_extract(value, '$.status.podIP') AS ip,

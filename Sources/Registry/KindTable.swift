@@ -99,6 +99,9 @@ extension KindTable {
             let schema = version["schema"]["openAPIV3Schema"]
             var structural = schema.isNull ? ["type": "object", "x-kubernetes-preserve-unknown-fields": true] : schema
             if spec["preserveUnknownFields"].boolValue == true { structural["x-kubernetes-preserve-unknown-fields"] = true }
+            // What every object has need not be in a definition's schema (apiextensions: pruning keeps TypeMeta and ObjectMeta).
+            for key in ["apiVersion", "kind"] { structural["properties"][key] = ["type": "string"] }
+            structural["properties"]["metadata"] = ["type": "object", "x-kubernetes-preserve-unknown-fields": true]
             let age: JSON = ["name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"]
             let columns = version["additionalPrinterColumns"].elements
             return Kind(

@@ -56,7 +56,7 @@ def test_unknown_fields(lab, text, path, shows):
     (shell("x", "true") | {"spec": {"containers": "none"}}, ["containers"]),
     ({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "data": {"a": 1}}, ["data"]),
     (shell("x", "true", terminationGracePeriodSeconds="soon"), ["terminationGracePeriodSeconds"]),
-    (shell("x", "true", container={"resources": {"limits": {"memory": "plenty"}}}), ["memory"]),
+    (shell("x", "true", container={"resources": {"limits": {"memory": "plenty"}}}), ["quantities must match"]),
     (shell("x", "true", restartPolicy="Sometimes"), ["restartPolicy", "Sometimes"]),
 ])
 def test_wrong_types(lab, object, parts, shows):
@@ -66,7 +66,7 @@ def test_wrong_types(lab, object, parts, shows):
 @pytest.mark.parametrize("name", ["Upper", "under_score", "-dash", "a" * 300, "dot..dot", "ünï"])
 def test_names_that_are_no_dns_names(lab, name):
     text = refused(lab, shell(name, "true"), "metadata.name")
-    assert "RFC 1123" in text
+    assert "RFC 1123" in text or "must be no more than" in text
 
 
 def test_container_names_and_duplicates(lab, shows):

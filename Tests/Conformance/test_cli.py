@@ -32,8 +32,8 @@ def test_apply_get_logs_delete(lab, ns, place, shows):
 
 def test_run_watch_in_plain_lines_and_json(lab, place, shows):
     path = place.work / "e.yaml"
-    path.write_text(yaml.safe_dump(experiment("run", "echo score=0.${trialParameters.n}", parallel=2, trials=4, parameters=[
-        {"name": "n", "parameterType": "int", "feasibleSpace": {"min": "1", "max": "1000000"}}])))
+    path.write_text(yaml.safe_dump(experiment("run", "echo score=0.${trialParameters.number}", parallel=2, trials=4, parameters=[
+        {"name": "number", "parameterType": "int", "feasibleSpace": {"min": "1", "max": "1000000"}}])))
     plain = lab.lab("run", path, "--watch", timeout=120).stdout
     assert "4" in plain and "best" in plain.lower() and "\x1b[" not in plain
     lab.lab("delete", "experiment", "run", "-n", USER_NAMESPACE)
@@ -55,7 +55,7 @@ def test_errors_are_one_line_with_a_status(lab, words, part):
 
 
 def test_wrong_usage_has_its_own_status(lab):
-    result = lab.lab("get", "--no-such-option", check=False)
+    result = lab.lab("status", "--no-such-option", check=False)
     assert result.returncode == 64 and "--no-such-option" in result.stderr
     assert lab.lab("upp", check=False).returncode == 64
 

@@ -60,11 +60,6 @@ def test_the_seeds_experiment_to_its_end(lab, shows):
         found = next(m for m in best["observation"]["metrics"] if m["name"] == "Validation-accuracy")
         assert abs(float(found["max"]) - top) < 1e-9, "the optimal trial is the best one"
         assert status["startTime"] and status["completionTime"]
-        pods = json.loads(lab.kubectl("get", "pods", "-n", NS, "-l", "katib.kubeflow.org/experiment=random-example", "-o", "json").stdout)["items"]
-        assert pods and pods[0]["metadata"]["labels"]["katib.kubeflow.org/trial"] in {t["metadata"]["name"] for t in trials}
-        text = lab.kubectl("logs", pods[0]["metadata"]["name"], "-n", NS, "-c", "training-container").stdout
-        assert "Validation-accuracy=" in text
-        assert text == lab.kubectl("logs", pods[0]["metadata"]["name"], "-n", NS, "-c", "metrics-logger-and-collector").stdout
         table = lab.kubectl("get", "experiment", "random-example", "-n", NS).stdout
         assert table.splitlines()[0].split() == ["NAME", "TYPE", "STATUS", "AGE"]
         shows(f"{reason}, {len(trials)} trials, best {found['max']} with {best['parameterAssignments']}")
@@ -193,3 +188,21 @@ def test_grid_covers_all_and_stops(lab, apply, shows):
     sets = sorted(tuple(assignments(t).values()) for t in trials_of(lab, "grid"))
     assert sets == [("1", "x"), ("1", "y"), ("2", "x"), ("2", "y")]
     shows(f"{sets}")
+
+
+def test_the_log_of_a_trial_under_both_names(lab, shows):
+    made = experiment("kept", "echo first; echo score=0.5 >&2; echo last", trials=1)
+    made["spec"]["trialTemplate"]["retain"] = True
+    try:
+        lab.kubectl("apply", "-f", "-", input=made)
+        lab.wait("experiment/kept", "condition=Succeeded", NS, 60)
+        pods = json.loads(lab.kubectl("get", "pods", "-n", NS, "-l", "katib.kubeflow.org/experiment=kept", "-o", "json").stdout)["items"]
+        assert len(pods) == 1 and pods[0]["metadata"]["labels"]["katib.kubeflow.org/trial"]
+        name = pods[0]["metadata"]["name"]
+        text = lab.kubectl("logs", name, "-n", NS, "-c", "main").stdout
+        assert text.splitlines() == ["first", "score=0.5", "last"], "both streams, in order"
+        assert text == lab.kubectl("logs", name, "-n", NS, "-c", "metrics-logger-and-collector").stdout
+        assert text == lab.kubectl("logs", "-f", name, "-n", NS, "-c", "metrics-logger-and-collector").stdout
+    finally:
+        lab.kubectl("delete", "experiment", "kept", "-n", NS, "--ignore-not-found", check=False)
+    shows("stdout and stderr in order under main and metrics-logger-and-collector")

@@ -8,7 +8,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 LINES_MAX = 450
-COLUMNS_MAX = 170
+COLUMNS_MAX = 190
 FORBIDDEN = [
     (r"\btry!", "an error is swallowed by a crash: throw it on or handle it"),
     (r"\bfatalError\(", "a crash in place of an error"),
@@ -16,6 +16,8 @@ FORBIDDEN = [
     (r"\bTODO\b|\bFIXME\b|\bXXX\b", "unfinished work: do it, or tell of it in the README"),
     (r"\bThread\.sleep|\busleep\(", "waiting in place of an event"),
 ]
+# Written by a script that stands beside them.
+GENERATED = {"Sources/KubeServer/Protobuf/MessageTable.swift"}
 # Put together, so that this file does not name what it forbids.
 PLACES = ["/wo" + "rk/", "/fa" + "rm/"]
 
@@ -39,7 +41,7 @@ def problems():
         for place in PLACES:
             if place in text:
                 yield f"{name}: names a path of one machine ({place})"
-        if not name.startswith("Sources/") or path.suffix not in (".swift", ".c", ".h"):
+        if name in GENERATED or not name.startswith("Sources/") or path.suffix not in (".swift", ".c", ".h"):
             continue
         lines = text.splitlines()
         if len(lines) > LINES_MAX:

@@ -31,11 +31,13 @@ enum PodRules {
         return validateSpec(object["spec"], "spec")
     }
 
-    /// - Parameter path: where the spec is, e.g. `spec.template.spec`.
-    static func validateSpec(_ spec: JSON, _ path: String) -> [APIStatus.Cause] {
+    /// - Parameters:
+    ///   - path: where the spec is, e.g. `spec.template.spec`.
+    ///   - claims: names of claim templates, which become volumes.
+    static func validateSpec(_ spec: JSON, _ path: String, claims: [String] = []) -> [APIStatus.Cause] {
         var causes: [APIStatus.Cause] = []
         let volumes = spec["volumes"].elements
-        let volumeNames = Set(volumes.compactMap { $0["name"].stringValue })
+        let volumeNames = Set(volumes.compactMap { $0["name"].stringValue } + claims)
         for (index, volume) in volumes.enumerated() {
             let name = volume["name"].stringValue ?? ""
             causes += Names.dns1123Label(name).map { .invalid("\(path).volumes[\(index)].name", .string(name), $0) }

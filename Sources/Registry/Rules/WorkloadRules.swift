@@ -60,7 +60,10 @@ enum WorkloadRules {
         } catch {
             causes += error.causes
         }
-        guard let old else { return causes + PodRules.validateSpec(spec["template"]["spec"], "spec.template.spec") }
+        guard let old else {
+            let claims = spec["volumeClaimTemplates"].elements.compactMap { $0["metadata"]["name"].stringValue }
+            return causes + PodRules.validateSpec(spec["template"]["spec"], "spec.template.spec", claims: claims)
+        }
         var before = old["spec"]
         var after = spec
         let mutable = [

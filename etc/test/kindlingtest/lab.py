@@ -92,7 +92,8 @@ class Lab:
         """Runs kubectl 1.32 against the lab. `input` is given as standard input: a text, or objects to be sent as JSON."""
         if input is not None and not isinstance(input, str):
             objects = input if isinstance(input, list) else [input]
-            input = "\n---\n".join(json.dumps(object) for object in objects)
+            # Several as a List: kubectl takes a text that begins with a brace for one JSON document.
+            input = json.dumps(objects[0] if len(objects) == 1 else {"apiVersion": "v1", "kind": "List", "items": objects})
         result = subprocess.run(
             [str(KUBECTL), "--kubeconfig", str(self.kubeconfig), *map(str, words)], capture_output=True, text=True, input=input,
             stdin=subprocess.DEVNULL if input is None else None, timeout=timeout, env=self.client_environment(), check=False)

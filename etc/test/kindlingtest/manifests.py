@@ -48,6 +48,11 @@ def experiment(name, script, parallel=2, trials=4, failed=2, goal=None, algorith
     if goal is not None:
         objective["goal"] = goal
     container = {"name": "main", "image": image, "command": ["sh", "-c", script]}
+    # Katib wants every parameter to be used.
+    unused = [p["name"] for p in parameters if "${trialParameters.%s}" % p["name"] not in script]
+    if unused:
+        container["env"] = [{"name": f"UNUSED_{i}", "value": "${trialParameters.%s}" % name} for i, name in enumerate(unused)]
+    parallel, failed = min(parallel, trials), min(failed, trials)
     return {
         "apiVersion": "kubeflow.org/v1beta1", "kind": "Experiment", "metadata": {"name": name, "namespace": USER_NAMESPACE},
         "spec": {
