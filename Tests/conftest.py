@@ -1,6 +1,7 @@
 """Fixtures of all tests that need a running lab. The same cases run on root's lab and on an ordinary user's."""
 
 import os
+import pathlib
 import secrets
 import sys
 
@@ -8,6 +9,14 @@ import pytest
 from kindlingtest.lab import Place
 
 KINDS = ["root", "user", "single"]
+GAPS = pathlib.Path(__file__).resolve().parent.parent / "etc" / "test" / "known-gaps.txt"
+
+
+def known_gaps():
+    """Cases that are known not to hold yet, each with why: lines of `part of the case's id: reason`. They run all the same
+    and are reported as expected failures."""
+    lines = [line.strip() for line in GAPS.read_text().splitlines()]
+    return [tuple(part.strip() for part in line.split(" = ", 1)) for line in lines if line and not line.startswith("#")]
 
 
 def pytest_addoption(parser):
@@ -31,6 +40,11 @@ def pytest_generate_tests(metafunc):
 
 
 def pytest_collection_modifyitems(config, items):
+    gaps = known_gaps()
+    for item in items:
+        for part, reason in gaps:
+            if part in item.nodeid:
+                item.add_marker(pytest.mark.xfail(reason=reason))
     if not config.getoption("--full"):
         long = [item for item in items if item.get_closest_marker("full")]
         config.hook.pytest_deselected(items=long)
