@@ -31,9 +31,7 @@ def claimed(lab):
 def start(lab):
     lab.kubectl("apply", "-f", "-", input=NOTEBOOK)
     lab.kubectl("wait", "notebook/nb", "-n", NS, "--for=jsonpath={.status.readyReplicas}=1", "--timeout=120s", timeout=150)
-    printed = lab.lab("open", "nb", "-n", NS, "--no-browser", timeout=90, check=False)
-    if printed.returncode != 0:
-        printed = lab.lab("open", "nb", timeout=90)
+    printed = lab.lab("open", "nb", "-n", NS, "--print", timeout=90)
     url = re.search(r"https?://\S+", printed.stdout)[0]
     parts = urllib.parse.urlsplit(url)
     assert parts.hostname in ("127.0.0.1", "localhost")
