@@ -18,13 +18,14 @@ GRID = [{"name": "n", "parameterType": "int", "feasibleSpace": {"min": "1", "max
 
 
 @pytest.fixture
-def own(place):
+def own(place, request):
     """A lab that may be killed: not the session's."""
     made = place.lab(f"c{len(place.labs)}")
     made.up()
     yield made
     left = made.close()
-    assert not left, f"outlived `lab down`: {left}"
+    # A case that is a known gap may leave something behind; any other may not.
+    assert not left or request.node.get_closest_marker("xfail"), f"outlived `lab down`: {left}"
 
 
 def with_marks(object):
