@@ -131,7 +131,8 @@ import Testing
 
     @Test func readsJSONAsJSON() throws {
         let documents = try YAML.documents("\n {\"a\": 1.50, \"y\": \"0x10\", \"z\": \"\\/\"}\n")
-        #expect(documents == [.init(value: ["a": 1.5, "y": "0x10", "z": "/"], line: 2)])
+        #expect(documents.map(\.value) == [["a": 1.5, "y": "0x10", "z": "/"]])
+        #expect(documents.map(\.line) == [2])
         #expect(try YAML.load("{a: 1, b: yes}\n---\n{\"c\": 2}") == [["a": 1, "b": true], ["c": 2]])
         #expect(#expect(throws: YAMLError.self) { try YAML.load("{\"a\": 1,\n\"a\": 2}") }?.line == 2)
     }

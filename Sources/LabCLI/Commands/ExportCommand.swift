@@ -33,7 +33,7 @@ struct ExportCommand: ParsableCommand {
         if (allIn == nil) == words.isEmpty { throw ValidationError("name either objects or --all-in NAMESPACE, e.g. lab export pod/x") }
         let context = LabContext.current
         let reader = try CatalogueReader(path: context.paths.catalogue, command: context.command)
-        let space = try namespace.namespace ?? (try? APIAccess.read(context.paths.kubeconfig, command: context.command).namespace) ?? "default"
+        let space = namespace.namespace ?? (try? APIAccess.read(context.paths.kubeconfig, command: context.command).namespace) ?? "default"
         let objects = try allIn.map { namespace throws(CommandError) in try reader.userObjects(in: namespace) }
             ?? ObjectReference.parse(words).map { reference throws(CommandError) in try reader.object(reference, namespace: space) }
         if objects.isEmpty, let allIn { throw CommandError("no user wrote an object in the namespace \(allIn)", reason: "NotFound") }
