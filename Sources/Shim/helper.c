@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,9 +12,12 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -119,6 +123,24 @@ static int parse(struct helper *h, int argc, char **argv) {
     return h->runtime_fd < 0 ? EXIT_FAILED : EXIT_OK;
 }
 
+// A helper that was killed closes its socket before its lock: one that answers no more is waited for until it is gone.
+static bool outlived_killed_helper(struct helper *h, pid_t holder) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/helper.sock", h->runtime_fd);
+    int probe = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (probe < 0) return false;
+    bool answers = connect(probe, (struct sockaddr *)&address, sizeof address) == 0;
+    close(probe);
+    if (answers || holder <= 0) return false;
+    int pidfd = (int)syscall(SYS_pidfd_open, holder, 0);
+    if (pidfd >= 0) {
+        struct pollfd end = {.fd = pidfd, .events = POLLIN};
+        poll(&end, 1, 5000);
+        close(pidfd);
+    }
+    return flock(h->lock, LOCK_EX | LOCK_NB) == 0;
+}
+
 static int take_lock(struct helper *h) {
     char text[32];
     h->lock = openat(h->runtime_fd, "helper.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -129,6 +151,7 @@ static int take_lock(struct helper *h) {
     if (flock(h->lock, LOCK_EX | LOCK_NB) == 0) return EXIT_OK;
     ssize_t n = read(h->lock, text, sizeof text - 1);
     text[n > 0 ? n : 0] = 0;
+    if (outlived_killed_helper(h, atoi(text))) return EXIT_OK;
     fprintf(stderr, "lab-shim: a helper (process %d) already serves the lab of %s; see `lab status`, end it with `lab down`\n",
             atoi(text), h->runtime);
     return EXIT_ALREADY_RUNNING;
