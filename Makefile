@@ -51,7 +51,7 @@ test-full: ## The same cases with full counts
 	@$(MAKE) --no-print-directory test PYTEST=--full
 
 bench: build ## Measure, and write etc/bench/RESULTS.md
-	@python3 etc/test/tools.py bench
+	@python3 etc/test/tools.py test bench
 	.build/tools/bench/bin/python etc/bench/bench.py
 
 fmt: ## Format the Swift sources

@@ -11,7 +11,8 @@ struct APIAccess: Sendable, Equatable {
 
     static func read(_ path: String, command: String) throws(CommandError) -> APIAccess {
         guard let bytes = try SmallFile.readIfPresent(path) else {
-            throw CommandError("no lab has been started from here yet (there is no \(path)): start one with '\(command) up'", reason: APIClient.away)
+            throw CommandError(
+                "no lab has been started from here yet (there is no \(path)): start one with '\(command) up'", reason: APIClient.away)
         }
         return try APIAccess(kubeconfig: try Kubeconfigs.parse(bytes, path: path), path: path)
     }
@@ -49,7 +50,8 @@ struct APIAccess: Sendable, Equatable {
             configuration.privateKey = .privateKey(try NIOSSLPrivateKey(bytes: key, format: .pem))
             return configuration
         } catch {
-            throw CommandError("the kubeconfig's certificates cannot be used: \(error); '\(LabContext.current.command) up' writes them anew")
+            throw CommandError(
+                "the kubeconfig's certificates cannot be used: \(error); '\(LabContext.current.command) up' writes them anew")
         }
     }
 }

@@ -64,7 +64,8 @@ final class APIClient: Sendable {
 
     /// One request and its whole answer, whatever its status.
     func exchange(
-        _ method: HTTPMethod, _ path: String, query: [(String, String)] = [], body: [UInt8]? = nil, contentType: String = "application/json",
+        _ method: HTTPMethod, _ path: String, query: [(String, String)] = [], body: [UInt8]? = nil,
+        contentType: String = "application/json",
         accept: String = "application/json", timeout: TimeAmount = .seconds(90)
     ) async throws -> Response {
         let response = try await open(method, path, query, body, contentType, accept, deadline: .now() + timeout)
@@ -87,7 +88,8 @@ final class APIClient: Sendable {
     }
 
     /// A request whose answer goes on: a watch, a followed log.
-    func stream(_ path: String, query: [(String, String)] = [], accept: String = "application/json") async throws -> HTTPClientResponse.Body {
+    func stream(_ path: String, query: [(String, String)] = [], accept: String = "application/json") async throws -> HTTPClientResponse.Body
+    {
         let response = try await open(.GET, path, query, nil, "", accept, deadline: .now() + Self.longest)
         guard (200..<300).contains(Int(response.status.code)) else {
             let body = try await response.body.collect(upTo: 16 << 20)
@@ -101,7 +103,9 @@ final class APIClient: Sendable {
         deadline: NIODeadline
     ) async throws -> HTTPClientResponse {
         var url = access.server + path
-        if !query.isEmpty { url += "?" + query.map { "\(PercentCoding.encode($0.0))=\(PercentCoding.encode($0.1))" }.joined(separator: "&") }
+        if !query.isEmpty {
+            url += "?" + query.map { "\(PercentCoding.encode($0.0))=\(PercentCoding.encode($0.1))" }.joined(separator: "&")
+        }
         var request = HTTPClientRequest(url: url)
         request.method = method
         request.headers.add(name: "Accept", value: accept)
@@ -136,11 +140,14 @@ final class APIClient: Sendable {
             if problem == .connectTimeout || problem == .deadlineExceeded {
                 return CommandError("the lab at \(access.server) does not answer in time: see '\(command) status'", reason: Self.away)
             }
-            if problem == .remoteConnectionClosed { return CommandError("the lab at \(access.server) closed the connection", reason: Self.away) }
+            if problem == .remoteConnectionClosed {
+                return CommandError("the lab at \(access.server) closed the connection", reason: Self.away)
+            }
         }
         if error is NIOSSLError || error is BoringSSLError {
             return CommandError(
-                "the lab at \(access.server) could not be trusted (\(error)): its keys and the kubeconfig differ; '\(command) up' writes it anew")
+                "the lab at \(access.server) could not be trusted (\(error)): its keys and the kubeconfig differ; '\(command) up' writes it anew"
+            )
         }
         if error is NIOConnectionError || error is IOError || error is ChannelError {
             return CommandError("no lab answers at \(access.server): start it with '\(command) up'", reason: Self.away)

@@ -43,10 +43,12 @@ struct ResourceCatalog: Sendable {
                     resources.append(
                         APIResource(
                             group: group, version: version["version"].stringValue ?? "", plural: resource["resource"].stringValue ?? "",
-                            singular: resource["singularResource"].stringValue.flatMap { $0.isEmpty ? nil : $0 } ?? kind.lowercased(), kind: kind,
+                            singular: resource["singularResource"].stringValue.flatMap { $0.isEmpty ? nil : $0 } ?? kind.lowercased(),
+                            kind: kind,
                             shortNames: resource["shortNames"].elements.compactMap(\.stringValue),
                             categories: resource["categories"].elements.compactMap(\.stringValue),
-                            isNamespaced: resource["scope"].stringValue == "Namespaced", verbs: resource["verbs"].elements.compactMap(\.stringValue)))
+                            isNamespaced: resource["scope"].stringValue == "Namespaced",
+                            verbs: resource["verbs"].elements.compactMap(\.stringValue)))
                 }
             }
         }
@@ -65,7 +67,8 @@ struct ResourceCatalog: Sendable {
             if let found = lookUp(name, in: inGroup) { return found }
         }
         let near = resources.map(\.plural).filter { $0.hasPrefix(lower.prefix(3)) }.prefix(4).joined(separator: ", ")
-        throw CommandError("the lab has no kind '\(word)'" + (near.isEmpty ? ": 'kubectl api-resources' lists them" : ": did you mean \(near)?"))
+        throw CommandError(
+            "the lab has no kind '\(word)'" + (near.isEmpty ? ": 'kubectl api-resources' lists them" : ": did you mean \(near)?"))
     }
 
     private func lookUp(_ name: String, in resources: [APIResource]) -> APIResource? {

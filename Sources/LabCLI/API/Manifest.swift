@@ -38,12 +38,15 @@ struct Manifest: Sendable, Equatable {
         var manifests: [Manifest] = []
         for document in documents {
             let origin = documents.count == 1 ? name : "\(name):\(document.line)"
-            guard case .object = document.value else { throw CommandError("\(origin): expected an object, found \(document.value.typeName)") }
+            guard case .object = document.value else {
+                throw CommandError("\(origin): expected an object, found \(document.value.typeName)")
+            }
             let kind = document.value["kind"].stringValue ?? ""
             let isList = kind.hasSuffix("List") && document.value["items"].arrayValue != nil
             for object in isList ? document.value["items"].elements : [document.value] {
                 for field in ["apiVersion", "kind"] where (object[field].stringValue ?? "").isEmpty {
-                    throw CommandError("\(origin): expected the field \(field), found \(object[field].isNull ? "none" : object[field].text)")
+                    throw CommandError(
+                        "\(origin): expected the field \(field), found \(object[field].isNull ? "none" : object[field].text)")
                 }
                 manifests.append(Manifest(object: object, origin: origin))
             }

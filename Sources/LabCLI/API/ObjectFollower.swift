@@ -53,7 +53,9 @@ extension APIClient {
                 let ended = try await watch(query, from: &version) {
                     awaySince = nil
                     pause = .milliseconds(100)
-                } handle: { try await handle($0) }
+                } handle: {
+                    try await handle($0)
+                }
                 if ended { return }
             } catch let error as CommandError where error.reason == Self.away || error.reason == "ServiceUnavailable" {
                 let since = awaySince ?? .now

@@ -44,7 +44,8 @@ struct ObjectWriter {
         if before.status != 200, before.status != 404 { throw at(manifest, APIClient.refusal(before)) }
         let old = before.status == 200 ? try before.json() : .null
         let query = parameters + [("force", "true")]
-        let answer = try await client.exchange(.PATCH, path, query: query, body: object.encoded(), contentType: "application/apply-patch+yaml")
+        let answer = try await client.exchange(
+            .PATCH, path, query: query, body: object.encoded(), contentType: "application/apply-patch+yaml")
         guard (200..<300).contains(answer.status) else { throw at(manifest, APIClient.refusal(answer)) }
         let new = try answer.json()
         let isSame = new["metadata"]["resourceVersion"] == old["metadata"]["resourceVersion"]
@@ -93,6 +94,7 @@ struct ObjectWriter {
         let others = catalog.resources.filter { $0.kind == manifest.kind }.map(\.apiVersion)
         throw CommandError(
             "\(manifest.origin): the lab has no kind '\(manifest.kind)' of '\(manifest.apiVersion)'"
-                + (others.isEmpty ? "; 'kubectl api-resources' lists what there is" : "; it has it of \(others.joined(separator: " and "))"))
+                + (others.isEmpty ? "; 'kubectl api-resources' lists what there is" : "; it has it of \(others.joined(separator: " and "))")
+        )
     }
 }

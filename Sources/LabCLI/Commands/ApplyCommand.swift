@@ -16,13 +16,16 @@ struct ApplyCommand: AsyncParsableCommand {
 
     @Option(
         name: [.customShort("f"), .customLong("filename")], parsing: .upToNextOption,
-        help: ArgumentHelp("Files, directories, or - for standard input.", valueName: "file"), completion: .file(extensions: ["yaml", "yml", "json"]))
+        help: ArgumentHelp("Files, directories, or - for standard input.", valueName: "file"),
+        completion: .file(extensions: ["yaml", "yml", "json"]))
     var files: [String]
     @OptionGroup var namespace: NamespaceOption
     @Flag(help: "Check everything and change nothing.")
     var dryRun = false
 
-    func run() async throws { try await ManifestWriting(files: files, namespace: namespace.namespace, isDryRun: dryRun).run { try await $0.apply($1) } }
+    func run() async throws {
+        try await ManifestWriting(files: files, namespace: namespace.namespace, isDryRun: dryRun).run { try await $0.apply($1) }
+    }
 }
 
 struct CreateCommand: AsyncParsableCommand {
@@ -38,13 +41,16 @@ struct CreateCommand: AsyncParsableCommand {
 
     @Option(
         name: [.customShort("f"), .customLong("filename")], parsing: .upToNextOption,
-        help: ArgumentHelp("Files, directories, or - for standard input.", valueName: "file"), completion: .file(extensions: ["yaml", "yml", "json"]))
+        help: ArgumentHelp("Files, directories, or - for standard input.", valueName: "file"),
+        completion: .file(extensions: ["yaml", "yml", "json"]))
     var files: [String]
     @OptionGroup var namespace: NamespaceOption
     @Flag(help: "Check everything and change nothing.")
     var dryRun = false
 
-    func run() async throws { try await ManifestWriting(files: files, namespace: namespace.namespace, isDryRun: dryRun).run { try await $0.create($1) } }
+    func run() async throws {
+        try await ManifestWriting(files: files, namespace: namespace.namespace, isDryRun: dryRun).run { try await $0.create($1) }
+    }
 }
 
 /// Writes all objects of some files; one that is refused does not keep the others back.

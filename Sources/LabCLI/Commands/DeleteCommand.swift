@@ -18,10 +18,13 @@ struct DeleteCommand: AsyncParsableCommand {
     var words: [String] = []
     @Option(
         name: [.customShort("f"), .customLong("filename")], parsing: .upToNextOption,
-        help: ArgumentHelp("Delete the objects that these files name.", valueName: "file"), completion: .file(extensions: ["yaml", "yml", "json"]))
+        help: ArgumentHelp("Delete the objects that these files name.", valueName: "file"),
+        completion: .file(extensions: ["yaml", "yml", "json"]))
     var files: [String] = []
     @OptionGroup var namespace: NamespaceOption
-    @Option(name: [.customShort("l"), .customLong("selector")], help: ArgumentHelp("The objects of the kind with these labels.", valueName: "labels"))
+    @Option(
+        name: [.customShort("l"), .customLong("selector")],
+        help: ArgumentHelp("The objects of the kind with these labels.", valueName: "labels"))
     var labelSelector = ""
     @Flag(help: "All objects of the kind in the namespace.")
     var all = false

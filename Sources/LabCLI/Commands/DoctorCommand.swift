@@ -44,8 +44,11 @@ struct DoctorCommand: ParsableCommand {
         let uid = Int(geteuid())
         let user = getpwuid(geteuid()).map { String(cString: $0.pointee.pw_name) } ?? "\(uid)"
         var findings = programs(share: share)
-        findings += KernelChecks(environment: context.environment, isRoot: context.isRoot, profile: file("apparmor/labd"), directory: directory).findings
-        findings += HostChecks(environment: context.environment, isRoot: context.isRoot, state: context.paths.state, user: user, uid: uid).findings
+        findings +=
+            KernelChecks(environment: context.environment, isRoot: context.isRoot, profile: file("apparmor/labd"), directory: directory)
+            .findings
+        findings +=
+            HostChecks(environment: context.environment, isRoot: context.isRoot, state: context.paths.state, user: user, uid: uid).findings
         if let share, let list = file("setup/packages.txt") {
             let isSource = SmallFile.exists("\(share)/../Package.swift")
             findings.append(PackageChecks(environment: context.environment, list: list, forBuilding: isSource).finding)
@@ -60,7 +63,10 @@ struct DoctorCommand: ParsableCommand {
         } catch {
             findings.append(.missing("programs", error.message))
         }
-        if share == nil { findings.append(.missing("files that ship with Kindling", "not found beside the program", "name their directory with --share DIR")) }
+        if share == nil {
+            findings.append(
+                .missing("files that ship with Kindling", "not found beside the program", "name their directory with --share DIR"))
+        }
         return findings
     }
 }

@@ -26,7 +26,8 @@ struct ExportCommand: ParsableCommand {
     var check = false
     @Option(help: ArgumentHelp("All that users wrote in a namespace.", valueName: "namespace"))
     var allIn: String?
-    @Option(help: ArgumentHelp("The directory of the files that ship with Kindling, for --check.", valueName: "dir"), completion: .directory)
+    @Option(
+        help: ArgumentHelp("The directory of the files that ship with Kindling, for --check.", valueName: "dir"), completion: .directory)
     var share: String?
 
     func run() throws {
@@ -34,7 +35,8 @@ struct ExportCommand: ParsableCommand {
         let context = LabContext.current
         let reader = try CatalogueReader(path: context.paths.catalogue, command: context.command)
         let space = namespace.namespace ?? (try? APIAccess.read(context.paths.kubeconfig, command: context.command).namespace) ?? "default"
-        let objects = try allIn.map { namespace throws(CommandError) in try reader.userObjects(in: namespace) }
+        let objects =
+            try allIn.map { namespace throws(CommandError) in try reader.userObjects(in: namespace) }
             ?? ObjectReference.parse(words).map { reference throws(CommandError) in try reader.object(reference, namespace: space) }
         if objects.isEmpty, let allIn { throw CommandError("no user wrote an object in the namespace \(allIn)", reason: "NotFound") }
         let intents = try objects.map(Self.intent)

@@ -33,7 +33,8 @@ struct GetCommand: AsyncParsableCommand {
         try await APIClient.use { client in
             let catalog = try await client.discover()
             let requests = try plan(catalog, client)
-            var printer = ObjectPrinter(client: client, format: output, isHeaderHidden: noHeaders, isTyped: Set(requests.map(\.resource.plural)).count > 1)
+            var printer = ObjectPrinter(
+                client: client, format: output, isHeaderHidden: noHeaders, isTyped: Set(requests.map(\.resource.plural)).count > 1)
             printer.showsNamespace = allNamespaces
             if watch {
                 guard requests.count == 1, let request = requests.first else {

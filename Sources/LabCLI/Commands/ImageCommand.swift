@@ -50,7 +50,9 @@ struct ImageCommand: AsyncParsableCommand {
                 guard output == "json" else { throw ValidationError("-o: expected json, found '\(output)'") }
                 return Output.line(PrettyJSON.text(.array(entries.map(\.json))))
             }
-            let rows = entries.map { [$0.image, $0.summary, $0.origin == .user ? "yours" : "shipped", $0.problem == nil ? "ready" : "not ready"] }
+            let rows = entries.map {
+                [$0.image, $0.summary, $0.origin == .user ? "yours" : "shipped", $0.problem == nil ? "ready" : "not ready"]
+            }
             for line in TextTable(header: ["IMAGE", "STANDS FOR", "FROM", "STATE"], rows: rows).lines() { Output.line(line) }
             var told: Set<String> = []
             for problem in entries.compactMap(\.problem) + store.problems() where told.insert(problem.description).inserted {
@@ -86,7 +88,8 @@ struct ImageCommand: AsyncParsableCommand {
 
         func run() throws {
             let sources: [EnvironmentSource] = [
-                root.map { .root($0) }, python.map { .python(requirements: $0) }, venv.map { .venv($0) }, conda.map { .conda($0) }, alias.map { .alias($0) },
+                root.map { .root($0) }, python.map { .python(requirements: $0) }, venv.map { .venv($0) }, conda.map { .conda($0) },
+                alias.map { .alias($0) },
             ].compactMap { $0 }
             guard sources.count == 1, let source = sources.first else {
                 throw ValidationError("expected one of --root, --python, --venv, --conda and --alias, found \(sources.count)")
@@ -114,7 +117,9 @@ struct ImageCommand: AsyncParsableCommand {
         @OptionGroup var share: ShareOption
 
         func run() throws {
-            do { try ImageCommand.store(share: share.share).remove(image) } catch let error as ImageError { throw CommandError(error.description) }
+            do { try ImageCommand.store(share: share.share).remove(image) } catch let error as ImageError {
+                throw CommandError(error.description)
+            }
             Output.line("\(image) removed")
         }
     }
@@ -132,7 +137,9 @@ struct ImageCommand: AsyncParsableCommand {
         @OptionGroup var share: ShareOption
 
         func run() throws {
-            do { try ImageCommand.store(share: share.share).prepare(image) } catch let error as ImageError { throw CommandError(error.description) }
+            do { try ImageCommand.store(share: share.share).prepare(image) } catch let error as ImageError {
+                throw CommandError(error.description)
+            }
             Output.line("\(image) is ready")
         }
     }

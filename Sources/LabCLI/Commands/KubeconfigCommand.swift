@@ -21,14 +21,17 @@ struct KubeconfigCommand: AsyncParsableCommand {
     func run() async throws {
         let context = LabContext.current
         guard let bytes = try SmallFile.readIfPresent(context.paths.kubeconfig) else {
-            throw CommandError("no lab has been started from here yet (there is no \(context.paths.kubeconfig)): start one with '\(context.command) up'")
+            throw CommandError(
+                "no lab has been started from here yet (there is no \(context.paths.kubeconfig)): start one with '\(context.command) up'")
         }
         guard merge else { return Output.bytes(bytes) }
         let lab = try Kubeconfigs.parse(bytes, path: context.paths.kubeconfig)
         let path = try Self.target(context.environment)
         let user = try SmallFile.readIfPresent(path).map { bytes throws(CommandError) in try Kubeconfigs.parse(bytes, path: path) } ?? [:]
         let merged = Kubeconfig.merge(lab, into: user)
-        if let slash = path.lastIndex(of: "/"), slash > path.startIndex { try SmallFile.makeDirectories(String(path[..<slash]), mode: 0o750) }
+        if let slash = path.lastIndex(of: "/"), slash > path.startIndex {
+            try SmallFile.makeDirectories(String(path[..<slash]), mode: 0o750)
+        }
         try SmallFile.write(YAML.dump(merged), to: path, mode: 0o600)
         Output.line("Added the context 'kindling' to \(path).")
         let current = merged["current-context"].stringValue ?? ""
@@ -41,7 +44,9 @@ struct KubeconfigCommand: AsyncParsableCommand {
     static func target(_ environment: [String: String]) throws(CommandError) -> String {
         let files = (environment["KUBECONFIG"] ?? "").split(separator: ":").map(String.init)
         if let file = files.first(where: SmallFile.exists) ?? files.last { return file }
-        guard let home = environment["HOME"], !home.isEmpty else { throw CommandError("neither KUBECONFIG nor HOME is set: which file is to be changed?") }
+        guard let home = environment["HOME"], !home.isEmpty else {
+            throw CommandError("neither KUBECONFIG nor HOME is set: which file is to be changed?")
+        }
         return "\(home)/.kube/config"
     }
 }

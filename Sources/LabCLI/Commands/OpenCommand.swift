@@ -84,7 +84,8 @@ struct NotebookFinder {
                 if object["metadata"]["annotations"].has("kubeflow-resource-stopped") {
                     throw CommandError("notebook \(name) is stopped: remove its annotation kubeflow-resource-stopped to start it")
                 }
-                return object["metadata"]["annotations"].has(NotebookAddress.portAnnotation) && (object["status"]["readyReplicas"].intValue ?? 0) > 0
+                return object["metadata"]["annotations"].has(NotebookAddress.portAnnotation)
+                    && (object["status"]["readyReplicas"].intValue ?? 0) > 0
             }
             return state.value
         }
@@ -96,7 +97,9 @@ struct NotebookFinder {
         return address
     }
 
-    private func withTimeout(_ limit: Duration, _ state: NotebookState, _ name: String, _ body: @Sendable @escaping () async throws -> JSON) async throws -> JSON {
+    private func withTimeout(_ limit: Duration, _ state: NotebookState, _ name: String, _ body: @Sendable @escaping () async throws -> JSON)
+        async throws -> JSON
+    {
         try await withThrowingTaskGroup(of: JSON?.self) { group in
             group.addTask { try await body() }
             group.addTask {
@@ -107,7 +110,8 @@ struct NotebookFinder {
             if let first = try await group.next(), let value = first { return value }
             let waiting = state.value["status"]["containerState"]["waiting"]
             let why = waiting["message"].stringValue ?? waiting["reason"].stringValue ?? "its pod has not started"
-            throw CommandError("notebook \(name) is not ready after \(limit.components.seconds) s (\(why)): see 'lab logs notebook/\(name)'")
+            throw CommandError(
+                "notebook \(name) is not ready after \(limit.components.seconds) s (\(why)): see 'lab logs notebook/\(name)'")
         }
     }
 

@@ -3,7 +3,9 @@ import KubeModel
 
 /// `-n`, where a command is about one namespace.
 struct NamespaceOption: ParsableArguments {
-    @Option(name: [.short, .long], help: ArgumentHelp("The namespace; without it the kubeconfig's one, at first 'default'.", valueName: "namespace"))
+    @Option(
+        name: [.short, .long],
+        help: ArgumentHelp("The namespace; without it the kubeconfig's one, at first 'default'.", valueName: "namespace"))
     var namespace: String?
 
     func resolved(_ client: APIClient) -> String { namespace ?? client.defaultNamespace }

@@ -16,7 +16,9 @@ struct RunCommand: AsyncParsableCommand {
               lab run experiment.yaml --json | jq .best
             """)
 
-    @Argument(help: ArgumentHelp("Files, directories, or - for standard input.", valueName: "file"), completion: .file(extensions: ["yaml", "yml", "json"]))
+    @Argument(
+        help: ArgumentHelp("Files, directories, or - for standard input.", valueName: "file"),
+        completion: .file(extensions: ["yaml", "yml", "json"]))
     var files: [String]
     @OptionGroup var namespace: NamespaceOption
     @Flag(name: [.short, .long], help: "Show what happens until the end.")
@@ -25,7 +27,8 @@ struct RunCommand: AsyncParsableCommand {
     var json = false
     @Flag(help: "Delete earlier objects of the same names first, with all that belongs to them.")
     var again = false
-    @Option(help: ArgumentHelp("Where an experiment's picture is written; by default NAME.html here.", valueName: "file"), completion: .file())
+    @Option(
+        help: ArgumentHelp("Where an experiment's picture is written; by default NAME.html here.", valueName: "file"), completion: .file())
     var picture: String?
     @Flag(help: "Write no picture.")
     var noPicture = false
@@ -77,7 +80,9 @@ struct RunCommand: AsyncParsableCommand {
         let command = LabContext.current.command
         for run in runs {
             let space = run.namespace.map { " -n \($0)" } ?? ""
-            Output.note("see it with: \(command) get \(run.resource.singular)/\(run.name)\(space) -w   and: \(command) logs \(run.resource.singular)/\(run.name)\(space) -f")
+            Output.note(
+                "see it with: \(command) get \(run.resource.singular)/\(run.name)\(space) -w   and: \(command) logs \(run.resource.singular)/\(run.name)\(space) -f"
+            )
         }
     }
 
@@ -132,7 +137,9 @@ struct RunCommand: AsyncParsableCommand {
         if json { return }
         Output.line()
         for line in progress.summary(now: Clock.now, palette: .current) { Output.line(line) }
-        if let path { Output.line("Picture of all trials: \(path.hasPrefix("/") ? path : "\(LabContext.current.currentDirectory)/\(path)")") }
+        if let path {
+            Output.line("Picture of all trials: \(path.hasPrefix("/") ? path : "\(LabContext.current.currentDirectory)/\(path)")")
+        }
         Output.line()
         Output.line("What to try next:")
         for line in NextSteps(progress: progress, command: LabContext.current.command).lines { Output.line("  • \(line)") }

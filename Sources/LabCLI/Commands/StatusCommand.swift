@@ -61,7 +61,9 @@ struct LabStatus {
                     let resource = try catalog.find(kind)
                     let items = try await client.request(.GET, resource.path(namespace: nil))["items"].elements
                     counts[resource.plural] = JSON(items.count)
-                    if resource.kind == "Pod" { counts["podsRunning"] = JSON(items.count { $0["status"]["phase"].stringValue == "Running" }) }
+                    if resource.kind == "Pod" {
+                        counts["podsRunning"] = JSON(items.count { $0["status"]["phase"].stringValue == "Running" })
+                    }
                     if resource.kind == "Notebook" { add(notebooks: items, to: &endpoints) }
                 }
             }
@@ -74,7 +76,9 @@ struct LabStatus {
         ]
         json["counts"] = counts
         if let helper {
-            var facts: JSON = ["pid": JSON(Int(helper.pid)), "idmap": .string("\(helper.idmap)"), "uplink": .string("\(helper.uplink.kind)")]
+            var facts: JSON = [
+                "pid": JSON(Int(helper.pid)), "idmap": .string("\(helper.idmap)"), "uplink": .string("\(helper.uplink.kind)"),
+            ]
             if !helper.lost.isEmpty { facts["lost"] = .array(helper.lost.map(JSON.string)) }
             json["helper"] = facts
         }

@@ -23,7 +23,9 @@ struct TopCommand: AsyncParsableCommand {
             let all = answer["pods"].arrayValue ?? answer.elements
             let pods = all.filter { allNamespaces || namespace.namespace == nil || $0["namespace"].stringValue == namespace.namespace }
             if let output {
-                guard let text = try output.render(.array(pods)) else { throw ValidationError("-o: expected json, yaml or jsonpath=TEMPLATE") }
+                guard let text = try output.render(.array(pods)) else {
+                    throw ValidationError("-o: expected json, yaml or jsonpath=TEMPLATE")
+                }
                 return Output.text(text)
             }
             if let node = try await nodeLine(pods: all, client) { Output.line(node + "\n") }
@@ -38,7 +40,8 @@ struct TopCommand: AsyncParsableCommand {
         guard let cpus = Quantity(capacity["cpu"]), let memory = Quantity(capacity["memory"]) else { return nil }
         let usedCPU = pods.reduce(0) { $0 + ($1["cpuMillicores"].intValue ?? 0) }
         let usedMemory = pods.reduce(0) { $0 + ($1["memoryBytes"].intValue ?? 0) }
-        return "pods use \(NumberText.fixed(Double(usedCPU) / 1000, 2)) of \(cpus) cpus and \(TopTable.bytes(usedMemory)) of \(TopTable.bytes(memory.value))"
+        return
+            "pods use \(NumberText.fixed(Double(usedCPU) / 1000, 2)) of \(cpus) cpus and \(TopTable.bytes(usedMemory)) of \(TopTable.bytes(memory.value))"
     }
 }
 

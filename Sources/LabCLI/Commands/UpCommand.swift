@@ -18,7 +18,9 @@ struct UpCommand: AsyncParsableCommand {
     var foreground = false
     @Option(help: ArgumentHelp("The loopback port of the API; without it the one of the last time, or any free one.", valueName: "port"))
     var port: Int?
-    @Option(help: ArgumentHelp("The directory of the files that ship with Kindling (etc of the source).", valueName: "dir"), completion: .directory)
+    @Option(
+        help: ArgumentHelp("The directory of the files that ship with Kindling (etc of the source).", valueName: "dir"),
+        completion: .directory)
     var share: String?
 
     @Flag(help: "Let pods reach the world outside the lab, through pasta or, as root, a masqueraded veth.")
@@ -48,7 +50,9 @@ struct UpCommand: AsyncParsableCommand {
     }
 
     static func tell(_ record: DaemonRecord, wasRunning: Bool, _ context: LabContext) {
-        Output.line("The lab \(wasRunning ? "already runs" : "is ready") at https://127.0.0.1:\(record.port) (labd \(record.version), process \(record.pid)).")
+        Output.line(
+            "The lab \(wasRunning ? "already runs" : "is ready") at https://127.0.0.1:\(record.port) (labd \(record.version), process \(record.pid))."
+        )
         Output.line("  kubeconfig  \(context.paths.kubeconfig)")
         Output.line("  kubectl     export KUBECONFIG=\(context.paths.kubeconfig)   or: \(context.command) kubeconfig --merge")
     }

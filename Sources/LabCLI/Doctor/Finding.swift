@@ -38,7 +38,8 @@ struct Finding: Sendable, Equatable {
 
     var json: JSON {
         [
-            "name": .string(name), "verdict": .string(verdict.rawValue), "detail": .string(detail), "remedy": .array(remedy.map(JSON.string)),
+            "name": .string(name), "verdict": .string(verdict.rawValue), "detail": .string(detail),
+            "remedy": .array(remedy.map(JSON.string)),
         ]
     }
 }

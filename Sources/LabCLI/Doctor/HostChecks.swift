@@ -45,7 +45,8 @@ struct HostChecks {
             return .limited(name, "neither pasta nor slirp4netns is there: pods reach each other only", "sudo apt-get install -y passt")
         }
         if access("/dev/net/tun", R_OK | W_OK) != 0 {
-            return .limited(name, "\(program) is there, and /dev/net/tun cannot be opened", "sudo modprobe tun; sudo chmod 0666 /dev/net/tun")
+            return .limited(
+                name, "\(program) is there, and /dev/net/tun cannot be opened", "sudo modprobe tun; sudo chmod 0666 /dev/net/tun")
         }
         return .present(name, "\(program), /dev/net/tun")
     }
@@ -54,7 +55,8 @@ struct HostChecks {
 
     private var controlGroups: Finding {
         let name = "control groups, for limits of memory and cpu"
-        let mounts = (((try? SmallFile.readIfPresent("/proc/self/mounts")) ?? nil).map { String(decoding: $0, as: UTF8.self) } ?? "").split(separator: "\n")
+        let mounts = (((try? SmallFile.readIfPresent("/proc/self/mounts")) ?? nil).map { String(decoding: $0, as: UTF8.self) } ?? "").split(
+            separator: "\n")
         var v1: Set<Substring> = []
         var unified: String?
         for mount in mounts {
@@ -69,9 +71,13 @@ struct HostChecks {
             let offered = unified.map { controllers("\($0)/cgroup.controllers") } ?? []
             let lacking = wanted.filter { !offered.contains($0) && !v1.contains($0) }
             if lacking.isEmpty { return .present(name, "version 2") }
-            return .limited(name, "no controller for \(lacking.joined(separator: ", ")): such limits do not hold", "boot with systemd.unified_cgroup_hierarchy=1")
+            return .limited(
+                name, "no controller for \(lacking.joined(separator: ", ")): such limits do not hold",
+                "boot with systemd.unified_cgroup_hierarchy=1")
         }
-        guard let unified else { return .limited(name, "no version 2 tree: limits do not hold for a user's pods", "boot with systemd.unified_cgroup_hierarchy=1") }
+        guard let unified else {
+            return .limited(name, "no version 2 tree: limits do not hold for a user's pods", "boot with systemd.unified_cgroup_hierarchy=1")
+        }
         let own = "\(unified)/user.slice/user-\(uid).slice/user@\(uid).service"
         let delegated = access("\(own)/cgroup.procs", W_OK) == 0 ? controllers("\(own)/cgroup.controllers") : []
         let lacking = wanted.filter { !delegated.contains($0) }
@@ -84,7 +90,8 @@ struct HostChecks {
     }
 
     private func controllers(_ path: String) -> [Substring] {
-        (((try? SmallFile.readIfPresent(path)) ?? nil).map { String(decoding: $0, as: UTF8.self) } ?? "").split(whereSeparator: \.isWhitespace)
+        (((try? SmallFile.readIfPresent(path)) ?? nil).map { String(decoding: $0, as: UTF8.self) } ?? "").split(
+            whereSeparator: \.isWhitespace)
     }
 
     // MARK: Disk and Python
@@ -97,7 +104,9 @@ struct HostChecks {
         var space = statvfs()
         guard statvfs(path, &space) == 0 else { return .limited(name, String(cString: strerror(errno))) }
         let free = Int(space.f_bavail) * Int(space.f_frsize)
-        if space.f_files > 0, space.f_favail < 10_000 { return .limited(name, "only \(space.f_favail) inodes free", "remove files, or lab --state DIR on another disk") }
+        if space.f_files > 0, space.f_favail < 10_000 {
+            return .limited(name, "only \(space.f_favail) inodes free", "remove files, or lab --state DIR on another disk")
+        }
         let detail = "\(TopTable.bytes(free)) free"
         if free < 256 << 20 { return .missing(name, detail, "free at least 2Gi, or use lab --state DIR on another disk") }
         return free < 2 << 30 ? .limited(name, detail, "2Gi are better: lab --state DIR takes another disk") : .present(name, detail)
@@ -105,9 +114,13 @@ struct HostChecks {
 
     private var python: Finding {
         let name = "Python with venv, for images of Python"
-        guard let trial = ProgramRun.run(["python3", "-c", "import ensurepip, venv, sys; print(sys.version.split()[0])"], environment: environment) else {
+        guard
+            let trial = ProgramRun.run(
+                ["python3", "-c", "import ensurepip, venv, sys; print(sys.version.split()[0])"], environment: environment)
+        else {
             return .missing(name, "python3 is missing", "sudo apt-get install -y python3 python3-venv")
         }
-        return trial.status == 0 ? .present(name, "Python \(trial.lastLine)") : .missing(name, trial.lastLine, "sudo apt-get install -y python3-venv")
+        return trial.status == 0
+            ? .present(name, "Python \(trial.lastLine)") : .missing(name, trial.lastLine, "sudo apt-get install -y python3-venv")
     }
 }

@@ -10,7 +10,9 @@ struct KernelChecks {
     let directory: String
 
     private static let installedProfile = "/etc/apparmor.d/labd"
-    private static let namespaces = ["unshare", "--user", "--map-root-user", "--mount", "--net", "--pid", "--fork", "--ipc", "--uts", "--cgroup"]
+    private static let namespaces = [
+        "unshare", "--user", "--map-root-user", "--mount", "--net", "--pid", "--fork", "--ipc", "--uts", "--cgroup",
+    ]
 
     var findings: [Finding] {
         let users = userNamespaces
@@ -56,10 +58,13 @@ struct KernelChecks {
             return .present(name, "AppArmor restricts them; \(Self.installedProfile) allows ours")
         }
         var finding = Finding(
-            name: name, verdict: .missing, detail: "AppArmor restricts them (kernel.apparmor_restrict_unprivileged_userns is 1): labd needs a profile")
+            name: name, verdict: .missing,
+            detail: "AppArmor restricts them (kernel.apparmor_restrict_unprivileged_userns is 1): labd needs a profile")
         finding.remedy = ["sudo tee \(Self.installedProfile) <<'EOF'"]
-        finding.remedy += AppArmorProfile.text(profile ?? AppArmorProfile.minimal, directory: directory).split(separator: "\n", omittingEmptySubsequences: false)
-            .map(String.init)
+        finding.remedy += AppArmorProfile.text(profile ?? AppArmorProfile.minimal, directory: directory).split(
+            separator: "\n", omittingEmptySubsequences: false
+        )
+        .map(String.init)
         if finding.remedy.last == "" { finding.remedy.removeLast() }
         finding.remedy += ["EOF", "sudo apparmor_parser -r \(Self.installedProfile)"]
         return finding
@@ -73,13 +78,17 @@ struct KernelChecks {
             set -e; mount -t tmpfs tmpfs /mnt; mkdir /mnt/lower /mnt/upper /mnt/work /mnt/root
             mount -t overlay overlay -o lowerdir=/mnt/lower,upperdir=/mnt/upper,workdir=/mnt/work,userxattr /mnt/root; touch /mnt/root/x
             """
-        guard let trial = ProgramRun.run(Self.namespaces + ["sh", "-c", script], environment: environment), trial.status != 0 else { return .present(name) }
+        guard let trial = ProgramRun.run(Self.namespaces + ["sh", "-c", script], environment: environment), trial.status != 0 else {
+            return .present(name)
+        }
         return .missing(name, trial.lastLine, "Linux 5.11 or newer with overlayfs is needed: sudo modprobe overlay")
     }
 
     private var veth: Finding {
         let name = "network namespaces with veth"
-        guard let trial = ProgramRun.run(Self.namespaces + ["ip", "link", "add", "kd0", "type", "veth", "peer", "name", "kd1"], environment: environment),
+        guard
+            let trial = ProgramRun.run(
+                Self.namespaces + ["ip", "link", "add", "kd0", "type", "veth", "peer", "name", "kd1"], environment: environment),
             Programs.find("ip", environment) != nil
         else { return .missing(name, "ip(8) is missing, so it cannot be tried", "sudo apt-get install -y iproute2") }
         if trial.status == 0 { return .present(name) }
@@ -92,16 +101,21 @@ struct KernelChecks {
             return .limited(name, "nft(8) is missing: pods reach each other only", "sudo apt-get install -y nftables")
         }
         let rules = "add table ip kd; add chain ip kd out { type nat hook postrouting priority 100; }; add rule ip kd out masquerade"
-        guard let trial = ProgramRun.run(Self.namespaces + ["nft", rules], environment: environment), trial.status != 0 else { return .present(name) }
+        guard let trial = ProgramRun.run(Self.namespaces + ["nft", rules], environment: environment), trial.status != 0 else {
+            return .present(name)
+        }
         return .limited(name, trial.lastLine, "sudo modprobe nft_masq")
     }
 
     private var seccomp: Finding {
         let path = "/proc/sys/kernel/seccomp/actions_avail"
         let name = "seccomp filters"
-        guard let actions = try? SmallFile.readIfPresent(path) else { return .missing(name, "there is no \(path)", "the kernel needs CONFIG_SECCOMP_FILTER") }
+        guard let actions = try? SmallFile.readIfPresent(path) else {
+            return .missing(name, "there is no \(path)", "the kernel needs CONFIG_SECCOMP_FILTER")
+        }
         let words = String(decoding: actions, as: UTF8.self)
-        return words.contains("errno") ? .present(name) : .missing(name, "the kernel offers only: \(words)", "the kernel needs CONFIG_SECCOMP_FILTER")
+        return words.contains("errno")
+            ? .present(name) : .missing(name, "the kernel offers only: \(words)", "the kernel needs CONFIG_SECCOMP_FILTER")
     }
 }
 

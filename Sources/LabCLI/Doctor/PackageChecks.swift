@@ -21,7 +21,8 @@ struct PackageChecks {
         // Ubuntu 24.04 renamed some libraries with a t64 ending.
         let query = ["dpkg-query", "-W", "-f", "${db:Status-Abbrev} ${Package}\\n"] + names.flatMap { [$0, $0 + "t64"] }
         guard let answer = ProgramRun.run(query, environment: environment) else {
-            return .limited(name, "this is no Debian or Ubuntu: see that what corresponds to these is there: \(names.joined(separator: " "))")
+            return .limited(
+                name, "this is no Debian or Ubuntu: see that what corresponds to these is there: \(names.joined(separator: " "))")
         }
         var installed: Set<Substring> = []
         for line in answer.output.split(separator: "\n") where line.hasPrefix("ii") || line.hasPrefix("hi") {

@@ -12,7 +12,8 @@ struct ExportCheck {
         let contained = Set(objects.map { key($0["kind"].stringValue ?? "", $0["metadata"]["name"].stringValue ?? "") })
         var warnings: [String] = []
         for object in objects {
-            let title = "\((object["kind"].stringValue ?? "").lowercased())/\(object["metadata"]["name"].stringValue ?? object["metadata"]["generateName"].stringValue ?? "")"
+            let title =
+                "\((object["kind"].stringValue ?? "").lowercased())/\(object["metadata"]["name"].stringValue ?? object["metadata"]["generateName"].stringValue ?? "")"
             let references = ManifestReferences(object)
             warnings += references.images.filter(isLocalImage).map {
                 "\(title): the image \($0) was added on this machine: a cluster pulls that name from a registry, so push one there first"
@@ -22,7 +23,9 @@ struct ExportCheck {
                 warnings += sharedClaims(object, objects).map { "\(title): \($0)" }
             }
             warnings += references.objects.filter { !contained.contains(key($0.kind, $0.name)) }.map { "\(title): \(Self.absence($0))" }
-            if let namespace = object["metadata"]["namespace"].stringValue, namespace != "default", !contained.contains(key("Namespace", namespace)) {
+            if let namespace = object["metadata"]["namespace"].stringValue, namespace != "default",
+                !contained.contains(key("Namespace", namespace))
+            {
                 warnings.append("\(title): the namespace \(namespace) is not in the export: it must exist on the cluster")
             }
         }
@@ -49,7 +52,8 @@ struct ExportCheck {
         guard ["StdOut", "File", "TensorFlowEvent"].contains(collector) else { return [] }
         let template = experiment["spec"]["trialTemplate"]
         let primary = template["primaryContainerName"].stringValue
-        return Self.podSpecs(template["trialSpec"]).flatMap(\.["containers"].elements).filter { $0["name"].stringValue == primary }.flatMap { container in
+        return Self.podSpecs(template["trialSpec"]).flatMap(\.["containers"].elements).filter { $0["name"].stringValue == primary }.flatMap
+        { container in
             let words = (container["command"].elements + container["args"].elements).compactMap(\.stringValue)
             if words.count >= 2, words[0] == "sh", words[1] == "-c" { return [String]() }
             return words.filter(Self.isResplit).map {
@@ -74,18 +78,22 @@ struct ExportCheck {
         return rest.contains(where: isSpecial)
     }
 
-    private static func isSpecial(_ character: Character) -> Bool { character.isWhitespace || "|&;<>()$`\\\"'*?[]#~!{}".contains(character) }
+    private static func isSpecial(_ character: Character) -> Bool {
+        character.isWhitespace || "|&;<>()$`\\\"'*?[]#~!{}".contains(character)
+    }
 
     /// One claim that a cluster mounts on one node only, wanted by several trials at a time.
     private func sharedClaims(_ experiment: JSON, _ objects: [JSON]) -> [String] {
         let parallel = experiment["spec"]["parallelTrialCount"].intValue ?? 3
         guard parallel > 1 else { return [] }
         let namespace = experiment["metadata"]["namespace"].stringValue ?? "default"
-        return ManifestReferences(experiment["spec"]["trialTemplate"]).objects.filter { $0.kind == "PersistentVolumeClaim" }.compactMap { claim in
+        return ManifestReferences(experiment["spec"]["trialTemplate"]).objects.filter { $0.kind == "PersistentVolumeClaim" }.compactMap {
+            claim in
             let exported = objects.first { $0["kind"].stringValue == claim.kind && $0["metadata"]["name"].stringValue == claim.name }
             let modes = exported?["spec"]["accessModes"].elements.compactMap(\.stringValue) ?? claimModes(namespace, claim.name) ?? []
             guard !modes.isEmpty, modes.allSatisfy({ $0.hasPrefix("ReadWriteOnce") }) else { return nil }
-            return "\(parallel) trials at a time share the claim \(claim.name), which is \(modes.joined(separator: " and ")): on a cluster those on "
+            return
+                "\(parallel) trials at a time share the claim \(claim.name), which is \(modes.joined(separator: " and ")): on a cluster those on "
                 + "another node wait; use ReadWriteMany or parallelTrialCount: 1"
         }
     }

@@ -39,9 +39,11 @@ extension CatalogueReader {
             [reference.name, namespace, plural, kind])
         let matching = parts.count > 1 ? found.filter { $0.group == parts[1] } : found
         if let object = matching.first { return object }
-        let elsewhere = try objects("WHERE name = ? AND (resource = ? OR lower(json_extract(value, '$.kind')) = ?)", [reference.name, plural, kind])
+        let elsewhere = try objects(
+            "WHERE name = ? AND (resource = ? OR lower(json_extract(value, '$.kind')) = ?)", [reference.name, plural, kind])
         let hint = elsewhere.isEmpty ? "" : "; there is one in \(elsewhere.map(\.namespace).joined(separator: ", ")): use -n"
-        throw CommandError("the catalogue has no \(reference.kind) '\(reference.name)' in the namespace \(namespace)\(hint)", reason: "NotFound")
+        throw CommandError(
+            "the catalogue has no \(reference.kind) '\(reference.name)' in the namespace \(namespace)\(hint)", reason: "NotFound")
     }
 
     /// All objects of a namespace that a user wrote, in an order in which they can be applied.
@@ -51,7 +53,8 @@ extension CatalogueReader {
             "persistentvolumeclaims", "services",
         ]
         let found = try objects(
-            "WHERE intent IS NOT NULL AND (namespace = ? OR (resource = 'namespaces' AND name = ?)) ORDER BY resource, name", [namespace, namespace])
+            "WHERE intent IS NOT NULL AND (namespace = ? OR (resource = 'namespaces' AND name = ?)) ORDER BY resource, name",
+            [namespace, namespace])
         // The sort keeps the order of equals.
         return found.filter { !$0.isOwned }.enumerated().sorted { left, right in
             let a = order.firstIndex(of: left.element.resource) ?? order.count

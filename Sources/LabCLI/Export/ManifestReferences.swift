@@ -12,7 +12,9 @@ struct ManifestReferences: Sendable, Equatable {
 
     init(_ object: JSON) { walk(object, under: "") }
 
-    private static let containerLists: Set<String> = ["containers", "initContainers", "ephemeralContainers", "sidecars", "container", "script"]
+    private static let containerLists: Set<String> = [
+        "containers", "initContainers", "ephemeralContainers", "sidecars", "container", "script",
+    ]
     /// The member that refers, the kind, and the member within that has the name.
     private static let named: [String: (kind: String, field: String)] = [
         "secretKeyRef": ("Secret", "name"), "secretRef": ("Secret", "name"), "configMapKeyRef": ("ConfigMap", "name"),
@@ -34,7 +36,9 @@ struct ManifestReferences: Sendable, Equatable {
             if member["optional"].boolValue != true { add(kind, member[field]) }
         } else if name == "secret" {
             // A volume's own member is secretName, a projection's is name.
-            add("Secret", member["secretName"].isNull ? member["name"] : member["secretName"], isOptional: member["optional"].boolValue == true)
+            add(
+                "Secret", member["secretName"].isNull ? member["name"] : member["secretName"],
+                isOptional: member["optional"].boolValue == true)
         } else if name == "configMap" {
             add("ConfigMap", member["name"], isOptional: member["optional"].boolValue == true)
         } else if name == "imagePullSecrets" {

@@ -98,7 +98,9 @@ struct LabStarter {
 
     /// The record of a labd that says it is ready; `nil` where none does.
     static func answering(_ paths: LabPaths) async -> DaemonRecord? {
-        guard let record = DaemonRecord(path: paths.record), let access = try? APIAccess.read(paths.kubeconfig, command: "lab") else { return nil }
+        guard let record = DaemonRecord(path: paths.record), let access = try? APIAccess.read(paths.kubeconfig, command: "lab") else {
+            return nil
+        }
         // A kubeconfig of an earlier start leads elsewhere.
         guard access.server.hasSuffix(":\(record.port)") else { return nil }
         let isReady = try? await APIClient.use(access) { client in

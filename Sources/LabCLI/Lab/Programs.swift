@@ -15,7 +15,12 @@ struct Programs {
             }
             throw CommandError("\(name) is not beside \(own): build with 'make build', or install both into one directory")
         }
-        return Programs(daemon: try find("labd"), shim: try find("lab-shim"))
+        let programs = Programs(daemon: try find("labd"), shim: try find("lab-shim"))
+        // The two are one program under two names; a build that renewed one only leaves a daemon of yesterday.
+        if SmallFile.size(programs.daemon) != SmallFile.size(own) {
+            Output.note("lab: warning: \(programs.daemon) is another build than \(own): 'make build' renews both")
+        }
+        return programs
     }
 }
 

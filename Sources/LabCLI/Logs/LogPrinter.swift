@@ -82,7 +82,8 @@ struct LogPrinter: Sendable {
             for await signal in stream {
                 switch signal {
                 case .pod(let pod):
-                    for container in try containers(of: pod) where pod.started.contains(container) || (pod.hasEnded && !pod.containers.contains(container)) {
+                    for container in try containers(of: pod)
+                    where pod.started.contains(container) || (pod.hasEnded && !pod.containers.contains(container)) {
                         guard begun.insert("\(pod.uid)/\(container)").inserted else { continue }
                         let mark = prefix(pod, container, isAlone: isAlone && !options.allContainers)
                         group.addTask { try await print(pod, container, prefix: mark) }

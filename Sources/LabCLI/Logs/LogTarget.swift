@@ -27,7 +27,9 @@ struct LogTarget: Sendable {
         let catalog = try await client.discover()
         let pods = try catalog.find("pods")
         if text.contains("/") {
-            guard let reference = try ObjectReference.parse([text]).first else { throw CommandError("expected KIND/NAME, found '\(text)'", status: 64) }
+            guard let reference = try ObjectReference.parse([text]).first else {
+                throw CommandError("expected KIND/NAME, found '\(text)'", status: 64)
+            }
             return try await find(reference, pods, try catalog.find(reference.kind), namespace, client)
         }
         let answer = try await client.exchange(.GET, pods.path(namespace: namespace, name: text))
@@ -38,7 +40,8 @@ struct LogTarget: Sendable {
             let found = try await client.exchange(.GET, resource.path(namespace: namespace, name: text))
             if found.status == 200 { return try await find(ObjectReference(kind: kind, name: text), pods, resource, namespace, client) }
         }
-        throw CommandError("'\(text)' is no pod, job, trial, experiment, workflow or notebook in the namespace \(namespace)", reason: "NotFound")
+        throw CommandError(
+            "'\(text)' is no pod, job, trial, experiment, workflow or notebook in the namespace \(namespace)", reason: "NotFound")
     }
 
     private static func find(
@@ -52,10 +55,12 @@ struct LogTarget: Sendable {
         } else if case .object(let match) = object["spec"]["selector"]["matchLabels"], !match.isEmpty {
             selector = match.map { "\($0.key)=\($0.value.stringValue ?? "")" }.joined(separator: ",")
         } else {
-            throw CommandError("a \(resource.kind) has no pods: logs are of pods, jobs, trials, experiments, workflows, notebooks or stateful sets")
+            throw CommandError(
+                "a \(resource.kind) has no pods: logs are of pods, jobs, trials, experiments, workflows, notebooks or stateful sets")
         }
         return LogTarget(
-            namespace: namespace, pods: ObjectQuery(resource: pods, namespace: namespace, labelSelector: selector), selection: .labels(selector),
+            namespace: namespace, pods: ObjectQuery(resource: pods, namespace: namespace, labelSelector: selector),
+            selection: .labels(selector),
             owner: .named(reference.name, resource, namespace), ownerKind: resource.kind)
     }
 

@@ -33,7 +33,9 @@ struct PodView: Sendable, Equatable {
         // Argo: the node's name is `workflow.step.step`, the pod's own has a hash.
         let node = annotations["workflows.argoproj.io/node-name"].stringValue
         label = node.map { String($0.drop { $0 != "." }.dropFirst()) }.flatMap { $0.isEmpty ? nil : $0 } ?? name
-        mainContainer = annotations["kubectl.kubernetes.io/default-container"].stringValue.flatMap { [containers] in containers.contains($0) ? $0 : nil }
+        mainContainer =
+            annotations["kubectl.kubernetes.io/default-container"].stringValue.flatMap { [containers] in containers.contains($0) ? $0 : nil
+            }
             ?? containers.first ?? ""
         let waiting = statuses.first { !$0["state"]["waiting"]["reason"].isNull && $0["state"]["waiting"]["reason"] != "PodInitializing" }
         let failed = statuses.first { ($0["state"]["terminated"]["exitCode"].intValue ?? 0) != 0 }

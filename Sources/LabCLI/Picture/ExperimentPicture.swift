@@ -33,7 +33,8 @@ struct ExperimentPicture {
         experiment["spec"]["parameters"].elements.map { parameter in
             let space = parameter["feasibleSpace"]
             return [
-                "name": parameter["name"], "type": parameter["parameterType"], "min": space["min"], "max": space["max"], "list": space["list"],
+                "name": parameter["name"], "type": parameter["parameterType"], "min": space["min"], "max": space["max"],
+                "list": space["list"],
                 "log": JSON(space["distribution"].stringValue?.hasPrefix("log") ?? false),
             ]
         }

@@ -97,8 +97,8 @@ enum PictureScript {
           axes.forEach((axis, i) => add(svg, "line", { class: "axis", x1: x(i), x2: x(i), y1: y(0), y2: y(1) }));
           if (data.goal !== null && objective.at(data.goal) !== null) {
             const level = y(objective.at(data.goal)), right = x(axes.length - 1);
-            add(svg, "line", { class: "goal", x1: right - 26, x2: right + 26, y1: level, y2: level });
-            add(svg, "text", { class: "mark", x: right + 30, y: level + 4 }, "goal " + short(data.goal));
+            add(svg, "line", { class: "goal", x1: right - 26, x2: right + 5, y1: level, y2: level });
+            add(svg, "text", { class: "mark", x: right + 9, y: level + 4 }, "goal " + short(data.goal));
           }
           // The best trial is drawn last, on top of the others.
           const order = [...data.trials].sort((a, b) => (a.best - b.best) || ((quality(a) ?? -1) - (quality(b) ?? -1)));
@@ -111,7 +111,7 @@ enum PictureScript {
             trial.lines.push(line);
             if (trial.best) axes.forEach((axis, i) => {
               const place = axis.at(axis.of(trial));
-              if (place !== null) trial.lines.push(add(svg, "circle", { class: "trial dot", r: 5, cx: x(i), cy: y(place), fill: "var(--best)" }));
+              if (place !== null) trial.lines.push(add(svg, "circle", { class: "trial dot", r: 5, cx: x(i), cy: y(place) }));
             });
           }
           axes.forEach((axis, i) => label(axis, i));
@@ -130,10 +130,13 @@ enum PictureScript {
           const name = axis.name.length > room ? axis.name.slice(0, Math.max(3, room - 1)) + "…" : axis.name;
           const title = add(svg, "text", { class: "title", x: x(i) + shift, y: 24, "text-anchor": anchor }, name);
           add(title, "title", {}, axis.name);
+          // The last axis has its figures on the outer side, where no line crosses them.
+          const side = last ? 1 : -1, goal = last && data.goal !== null ? axis.at(data.goal) : null;
           for (const [place, text] of axis.ticks) {
-            add(svg, "line", { class: "axis", x1: x(i) - 4, x2: x(i), y1: y(place), y2: y(place) });
+            if (goal !== null && Math.abs(goal - place) < 0.04) continue;
+            add(svg, "line", { class: "axis", x1: x(i) + side * 4, x2: x(i), y1: y(place), y2: y(place) });
             const cut = text.length > 14 ? text.slice(0, 13) + "…" : text;
-            const node = add(svg, "text", { x: x(i) - 8, y: y(place) + 4, "text-anchor": "end" }, cut);
+            const node = add(svg, "text", { x: x(i) + side * 9, y: y(place) + 4, "text-anchor": last ? "start" : "end" }, cut);
             node.style.cssText = "paint-order: stroke; stroke: var(--card); stroke-width: 4px; stroke-linejoin: round";
           }
         }

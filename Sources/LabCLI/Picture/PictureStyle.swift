@@ -30,14 +30,15 @@ enum PictureStyle {
         svg text { fill: var(--soft); font-size: 12px; font-variant-numeric: tabular-nums; }
         svg .title { fill: var(--ink); font-size: 13px; font-weight: 600; }
         svg .axis { stroke: var(--axis); stroke-width: 1; }
-        svg .halo { fill: none; stroke: var(--card); stroke-width: 5; }
-        svg .trial { fill: none; stroke-width: 1.8; stroke-linecap: round; }
+                svg .trial { fill: none; stroke-width: 1.8; stroke-linecap: round; }
         svg .trial.failed { stroke: var(--failed); stroke-dasharray: 4 4; }
         svg .trial.best { stroke: var(--best); stroke-width: 3.2; }
+        svg .trial.halo { stroke: var(--card); stroke-width: 7; }
+        svg circle.dot { fill: var(--best); stroke: var(--card); stroke-width: 1.5; }
         svg .trial.out { opacity: 0.07; }
         svg.hovering .trial { opacity: 0.14; }
-        svg.hovering .trial.hover { opacity: 1; stroke-width: 3.4; }
-        svg .dot { stroke: var(--card); stroke-width: 1.5; }
+        svg.hovering .trial.hover { opacity: 1; }
+        svg.hovering .trial.hover:not(.halo):not(.dot) { stroke-width: 3.4; }
         svg .touch { fill: none; stroke: transparent; stroke-width: 13; cursor: pointer; }
         svg .brush { fill: var(--best); fill-opacity: 0.14; stroke: var(--best); stroke-width: 1; }
         svg .handle { fill: transparent; cursor: ns-resize; }

@@ -120,9 +120,10 @@ struct ObjectPrinter {
         let widths = shown.widths(withHeader: true).map { max($0, 8) }
         if !shown.rows.isEmpty { Output.text(shown.lines(withHeader: !isHeaderHidden, widths: widths).joined(separator: "\n") + "\n") }
         var needsHeader = shown.rows.isEmpty && !isHeaderHidden
-        let query = request.query.parameters + [
-            ("watch", "true"), ("resourceVersion", list["metadata"]["resourceVersion"].stringValue ?? "0"),
-        ]
+        let query =
+            request.query.parameters + [
+                ("watch", "true"), ("resourceVersion", list["metadata"]["resourceVersion"].stringValue ?? "0"),
+            ]
         var lines = LineReader(try await client.stream(path, query: query, accept: ServerTable.mediaType))
         while let line = try await lines.next() {
             guard let event = try? JSONParser.parse(line), event["type"].stringValue != "BOOKMARK" else { continue }

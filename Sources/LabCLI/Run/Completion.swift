@@ -2,7 +2,12 @@ import KubeModel
 
 /// Whether an object has run to its end, and how.
 struct Completion: Sendable, Equatable {
-    enum State: String, Sendable { case waiting = "Waiting", running = "Running", succeeded = "Succeeded", failed = "Failed" }
+    enum State: String, Sendable {
+        case waiting = "Waiting"
+        case running = "Running"
+        case succeeded = "Succeeded"
+        case failed = "Failed"
+    }
     var state: State
     var message = ""
 
@@ -31,7 +36,9 @@ struct Completion: Sendable, Equatable {
             }
         }
         for type in ["Succeeded", "EarlyStopped"] {
-            if let condition = condition(object, type) { return Completion(state: .succeeded, message: condition["message"].stringValue ?? "") }
+            if let condition = condition(object, type) {
+                return Completion(state: .succeeded, message: condition["message"].stringValue ?? "")
+            }
         }
         return Completion(state: condition(object, "Running") == nil ? .waiting : .running)
     }

@@ -6,7 +6,8 @@ extension ExperimentProgress {
         var lines = [heading(now, width, palette)]
         let counts = [
             "\(done)\(limit.map { " of \($0)" } ?? "") trials done", "\(count(.running)) running",
-            count(.pending) > 0 ? "\(count(.pending)) waiting" : "", count(.failed, .unavailable) > 0 ? palette.bad("\(count(.failed, .unavailable)) failed") : "0 failed",
+            count(.pending) > 0 ? "\(count(.pending)) waiting" : "",
+            count(.failed, .unavailable) > 0 ? palette.bad("\(count(.failed, .unavailable)) failed") : "0 failed",
         ].filter { !$0.isEmpty }.joined(separator: palette.faint(" · "))
         lines.append("  " + bar(min(30, max(10, width - 60)), palette) + "  " + counts)
         if let best {
@@ -27,7 +28,9 @@ extension ExperimentProgress {
             }
             let trial = running[index]
             let age = DisplayWidth.padded(trial.duration(now: now).map(ClockText.short) ?? "", 6)
-            lines.append("  " + palette.busy("●") + " " + palette.faint(age) + " " + DisplayWidth.fit("\(trial.name)  \(trial.parameterText)", width - 12))
+            lines.append(
+                "  " + palette.busy("●") + " " + palette.faint(age) + " "
+                    + DisplayWidth.fit("\(trial.name)  \(trial.parameterText)", width - 12))
         }
         return lines
     }
@@ -38,7 +41,8 @@ extension ExperimentProgress {
         let state = completion.state.rawValue.lowercased()
         let left = "experiment \(name)"
         let gap = max(2, width - DisplayWidth.of(left) - DisplayWidth.of(state) - DisplayWidth.of(right) - 4)
-        return Self.mark(completion.state, palette) + " " + palette.bold(DisplayWidth.fit(left, width - 4)) + String(repeating: " ", count: gap)
+        return Self.mark(completion.state, palette) + " " + palette.bold(DisplayWidth.fit(left, width - 4))
+            + String(repeating: " ", count: gap)
             + state + "  " + palette.faint(right)
     }
 
@@ -59,13 +63,15 @@ extension ExperimentProgress {
         var lines = table(now: now)
         lines.append("")
         if let best {
-            lines.append("Best trial: \(palette.bold(best.name)) with \(objective.metric) \(palette.good(best.metrics[objective.metric] ?? ""))")
+            lines.append(
+                "Best trial: \(palette.bold(best.name)) with \(objective.metric) \(palette.good(best.metrics[objective.metric] ?? ""))")
             for parameter in best.parameters { lines.append("  \(parameter.name) = \(parameter.value)") }
         } else {
             lines.append("No trial reported \(objective.metric).")
         }
         let took = elapsed(now: now).map { " after \(ClockText.short($0))" } ?? ""
-        let word = completion.state == .succeeded ? palette.good("succeeded") : completion.state == .failed ? palette.bad("failed") : "runs on"
+        let word =
+            completion.state == .succeeded ? palette.good("succeeded") : completion.state == .failed ? palette.bad("failed") : "runs on"
         lines.append("The experiment \(word)\(took)\(completion.message.isEmpty ? "." : ": \(completion.message)")")
         return lines
     }

@@ -15,7 +15,8 @@ struct ExperimentProgress: ProgressModel {
         let name = experiment["metadata"]["name"].stringValue ?? ""
         followed = [
             ObjectQuery(
-                resource: trials, namespace: experiment["metadata"]["namespace"].stringValue, labelSelector: "katib.kubeflow.org/experiment=\(name)")
+                resource: trials, namespace: experiment["metadata"]["namespace"].stringValue,
+                labelSelector: "katib.kubeflow.org/experiment=\(name)")
         ]
     }
 
@@ -90,7 +91,9 @@ struct ExperimentProgress: ProgressModel {
     private mutating func newBest() -> [String] {
         guard let best, best.name != lastBest, best.hasEnded else { return [] }
         lastBest = best.name
-        return ["best so far: \(objective.metric) \(NumberText.short(best.metrics[objective.metric] ?? "")) by \(best.name), \(best.parameterText)"]
+        return [
+            "best so far: \(objective.metric) \(NumberText.short(best.metrics[objective.metric] ?? "")) by \(best.name), \(best.parameterText)"
+        ]
     }
 
     static func word(_ status: TrialView.Status) -> String {
@@ -133,8 +136,10 @@ struct ExperimentProgress: ProgressModel {
 
     func json(now: Timestamp) -> JSON {
         var state: JSON = [
-            "kind": "Experiment", "namespace": experiment["metadata"]["namespace"], "name": .string(name), "state": .string(completion.state.rawValue),
-            "message": .string(completion.message), "done": JSON(ended.count), "succeeded": JSON(count(.succeeded)), "running": JSON(count(.running)),
+            "kind": "Experiment", "namespace": experiment["metadata"]["namespace"], "name": .string(name),
+            "state": .string(completion.state.rawValue),
+            "message": .string(completion.message), "done": JSON(ended.count), "succeeded": JSON(count(.succeeded)),
+            "running": JSON(count(.running)),
             "pending": JSON(count(.pending)), "failed": JSON(count(.failed, .unavailable)), "limit": limit.map { JSON($0) } ?? .null,
         ]
         if let elapsed = elapsed(now: now) { state["elapsedSeconds"] = .double(Self.rounded(elapsed)) }

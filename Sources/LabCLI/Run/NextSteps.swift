@@ -35,10 +35,12 @@ struct NextSteps {
         let place = (value - low) / (high - low)
         let range = "\(NumberText.short(low)) to \(NumberText.short(high))"
         if place >= 0.9 {
-            return "the best \(name) (\(NumberText.short(value))) is at the upper end of its range (\(range)): let max go up to \(widened(high, low, parameter))"
+            return
+                "the best \(name) (\(NumberText.short(value))) is at the upper end of its range (\(range)): let max go up to \(widened(high, low, parameter))"
         }
         if place <= 0.1, !(parameter["parameterType"].stringValue == "int" && low == 1) {
-            return "the best \(name) (\(NumberText.short(value))) is at the lower end of its range (\(range)): let min go down to \(widened(low, high, parameter))"
+            return
+                "the best \(name) (\(NumberText.short(value))) is at the lower end of its range (\(range)): let min go down to \(widened(low, high, parameter))"
         }
         return nil
     }
@@ -47,7 +49,9 @@ struct NextSteps {
     private func widened(_ end: Double, _ other: Double, _ parameter: JSON) -> String {
         var moved = end + (end - other)
         if end > 0, moved <= 0 { moved = end / 3 }
-        if parameter["parameterType"].stringValue == "int" { moved = moved > end ? moved.rounded(.up) : max(moved.rounded(.down), end > 0 ? 1 : moved) }
+        if parameter["parameterType"].stringValue == "int" {
+            moved = moved > end ? moved.rounded(.up) : max(moved.rounded(.down), end > 0 ? 1 : moved)
+        }
         return NumberText.short(moved)
     }
 
@@ -96,6 +100,8 @@ struct NextSteps {
             return ["the goal \(NumberText.short(goal)) is reached: set a harder one to go on, or use the parameters of \(best.name)"]
         }
         let gap = NumberText.short(abs(goal - value))
-        return ["\(gap) is missing to the goal \(NumberText.short(goal)): raise maxTrialCount above \(progress.trials.count) to search longer"]
+        return [
+            "\(gap) is missing to the goal \(NumberText.short(goal)): raise maxTrialCount above \(progress.trials.count) to search longer"
+        ]
     }
 }

@@ -35,7 +35,8 @@ enum ClockText {
     static func short(_ duration: Duration) -> String {
         let (seconds, attoseconds) = duration.components
         if seconds < 0 { return "0s" }
-        if seconds < 10, seconds > 0 || attoseconds > 0 {
+        // The API's times are whole seconds: a decimal would only pretend to know more.
+        if seconds < 10, attoseconds > 0 {
             return "\(NumberText.fixed(Double(seconds) + Double(attoseconds) / 1e18, 1))s"
         }
         if seconds < 60 { return "\(seconds)s" }

@@ -59,7 +59,9 @@ struct RunWatcher {
     }
 
     /// - Returns: whether the run has ended.
-    private func apply<Model: ProgressModel>(_ signal: Signal, to model: inout Model, _ last: inout JSON, _ screen: inout LiveScreen) throws -> Bool {
+    private func apply<Model: ProgressModel>(_ signal: Signal, to model: inout Model, _ last: inout JSON, _ screen: inout LiveScreen) throws
+        -> Bool
+    {
         var lines: [String] = []
         switch signal {
         case .failed(let error): throw error

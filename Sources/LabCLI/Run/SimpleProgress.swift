@@ -63,7 +63,8 @@ struct SimpleProgress: ProgressModel {
         var lines = [Self.mark(completion.state, palette) + " " + palette.bold(title) + "  \(word)  " + palette.faint(age)]
         if !completion.message.isEmpty, pods.isEmpty { lines.append("  " + palette.warn(DisplayWidth.fit(completion.message, width - 2))) }
         for pod in pods.values.sorted(by: { $0.name < $1.name }).suffix(12) {
-            let state: Completion.State = pod.phase == "Succeeded" ? .succeeded : pod.phase == "Failed" ? .failed : pod.phase == "Running" ? .running : .waiting
+            let state: Completion.State =
+                pod.phase == "Succeeded" ? .succeeded : pod.phase == "Failed" ? .failed : pod.phase == "Running" ? .running : .waiting
             lines.append("  \(Self.mark(state, palette)) " + DisplayWidth.fit("\(pod.name)  \(Self.text(of: pod))", width - 4))
         }
         return lines
@@ -71,11 +72,17 @@ struct SimpleProgress: ProgressModel {
 
     func json(now: Timestamp) -> JSON {
         [
-            "kind": .string(kind), "namespace": object["metadata"]["namespace"], "name": .string(name), "state": .string(completion.state.rawValue),
+            "kind": .string(kind), "namespace": object["metadata"]["namespace"], "name": .string(name),
+            "state": .string(completion.state.rawValue),
             "message": .string(completion.message),
             "pods": .array(
                 pods.values.sorted { $0.name < $1.name }
-                    .map { ["name": .string($0.name), "phase": .string($0.phase), "reason": .string($0.reason), "message": .string($0.message)] }),
+                    .map {
+                        [
+                            "name": .string($0.name), "phase": .string($0.phase), "reason": .string($0.reason),
+                            "message": .string($0.message),
+                        ]
+                    }),
         ]
     }
 

@@ -2,7 +2,14 @@ import KubeModel
 
 /// A Trial as the views and the picture show it.
 struct TrialView: Sendable, Equatable {
-    enum Status: String, Sendable { case pending = "Pending", running = "Running", succeeded = "Succeeded", failed = "Failed", stopped = "Stopped", unavailable = "NoMetrics" }
+    enum Status: String, Sendable {
+        case pending = "Pending"
+        case running = "Running"
+        case succeeded = "Succeeded"
+        case failed = "Failed"
+        case stopped = "Stopped"
+        case unavailable = "NoMetrics"
+    }
     let name: String
     let status: Status
     /// In the order of the assignments.
@@ -27,7 +34,8 @@ struct TrialView: Sendable, Equatable {
         started = trial["status"]["startTime"].stringValue.flatMap(Timestamp.init(parsing:))
         completed = trial["status"]["completionTime"].stringValue.flatMap(Timestamp.init(parsing:))
         let order: [(String, Status)] = [
-            ("Failed", .failed), ("MetricsUnavailable", .unavailable), ("Killed", .stopped), ("EarlyStopped", .stopped), ("Succeeded", .succeeded),
+            ("Failed", .failed), ("MetricsUnavailable", .unavailable), ("Killed", .stopped), ("EarlyStopped", .stopped),
+            ("Succeeded", .succeeded),
             ("Running", .running),
         ]
         let found = order.lazy.compactMap { type, status in Completion.condition(trial, type).map { (status, $0) } }.first
@@ -99,8 +107,14 @@ enum NumberText {
     private static func log10Floor(_ number: Double) -> Double {
         var exponent = 0.0
         var rest = number
-        while rest >= 10 { rest /= 10; exponent += 1 }
-        while rest < 1, rest > 0 { rest *= 10; exponent -= 1 }
+        while rest >= 10 {
+            rest /= 10
+            exponent += 1
+        }
+        while rest < 1, rest > 0 {
+            rest *= 10
+            exponent -= 1
+        }
         return exponent
     }
 

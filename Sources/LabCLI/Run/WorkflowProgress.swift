@@ -19,7 +19,8 @@ struct WorkflowProgress: ProgressModel {
             let phase = node.phase
             if phases[node.id] == phase { continue }
             phases[node.id] = phase
-            if node.isSilent || phase == "Pending" || phase.isEmpty { continue }
+            // The whole has lines of its own.
+            if node.id == name || node.isSilent || phase == "Pending" || phase.isEmpty { continue }
             let why = node.message.isEmpty ? "" : ": \(node.message)"
             lines.append("step \(node.displayName) \(phase.lowercased())\(why)")
         }
@@ -67,13 +68,34 @@ struct WorkflowProgress: ProgressModel {
         }
     }
 
-    /// In the order of their start.
+    /// In the order in which they run: by their start, and where the API's whole seconds do not tell, as one leads to the next.
     var steps: [Node] {
-        workflow["status"]["nodes"].members.map { Node($0.key, $0.value) }.sorted { left, right in
+        let nodes = workflow["status"]["nodes"].members.map { Node($0.key, $0.value) }
+        let depths = Self.depths(nodes)
+        return nodes.sorted { left, right in
             let a = left.started?.secondsSince1970 ?? .infinity
             let b = right.started?.secondsSince1970 ?? .infinity
-            return a == b ? left.displayName < right.displayName : a < b
+            if a != b { return a < b }
+            let (c, d) = (depths[left.id] ?? 0, depths[right.id] ?? 0)
+            return c == d ? left.displayName < right.displayName : c < d
         }
+    }
+
+    /// How many nodes lead to each one, on the longest way.
+    private static func depths(_ nodes: [Node]) -> [String: Int] {
+        var waiting: [String: Int] = [:]
+        for node in nodes { for child in node.children { waiting[child, default: 0] += 1 } }
+        let children = Dictionary(nodes.map { ($0.id, $0.children) }, uniquingKeysWith: { first, _ in first })
+        var depths: [String: Int] = [:]
+        var ready = nodes.map(\.id).filter { waiting[$0] == nil }
+        while let id = ready.popLast() {
+            for child in children[id] ?? [] {
+                depths[child] = max(depths[child] ?? 0, (depths[id] ?? 0) + 1)
+                waiting[child, default: 1] -= 1
+                if waiting[child] == 0 { ready.append(child) }
+            }
+        }
+        return depths
     }
 
     // MARK: Views
@@ -85,7 +107,9 @@ struct WorkflowProgress: ProgressModel {
         let silent = Set(nodes.filter(\.isSilent).map(\.id))
         for node in nodes where !node.isSilent { parents[node.id] = node.boundary }
         // Attempts hang below what retries them, although both lie in the same template.
-        for node in nodes where node.type == "Retry" { for child in node.children where !silent.contains(child) { parents[child] = node.id } }
+        for node in nodes where node.type == "Retry" {
+            for child in node.children where !silent.contains(child) { parents[child] = node.id }
+        }
         var children: [String: [Node]] = [:]
         for node in nodes where !node.isSilent { children[parents[node.id] ?? "", default: []].append(node) }
         let root = nodes.first { $0.id == name }
@@ -133,7 +157,8 @@ struct WorkflowProgress: ProgressModel {
             ["step": .string(node.displayName), "type": .string(node.type), "phase": .string(node.phase), "message": .string(node.message)]
         }
         return [
-            "kind": "Workflow", "namespace": workflow["metadata"]["namespace"], "name": .string(name), "state": .string(completion.state.rawValue),
+            "kind": "Workflow", "namespace": workflow["metadata"]["namespace"], "name": .string(name),
+            "state": .string(completion.state.rawValue),
             "message": .string(completion.message), "steps": .array(steps),
         ]
     }

@@ -62,5 +62,7 @@ struct TrialPivot {
         return parameters.map { free($0, "parameter") } + metrics.map { free($0, "metric") }
     }
 
-    static func quoted(_ name: String) -> String { "\"\(name.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\""))\"" }
+    static func quoted(_ name: String) -> String {
+        "\"\(name.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\""))\""
+    }
 }

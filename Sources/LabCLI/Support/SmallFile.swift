@@ -70,6 +70,12 @@ enum SmallFile {
         return stat(path, &info) == 0 && info.st_mode & S_IFMT == S_IFDIR
     }
 
+    /// In bytes; `nil` where there is no such file.
+    static func size(_ path: String) -> Int? {
+        var info = stat()
+        return stat(path, &info) == 0 ? Int(info.st_size) : nil
+    }
+
     static func realPath(_ path: String) -> String? {
         guard let resolved = realpath(path, nil) else { return nil }
         defer { free(resolved) }
@@ -92,7 +98,9 @@ enum SmallFile {
 
     static func makeDirectories(_ path: String, mode: mode_t = 0o755) throws(CommandError) {
         if mkdir(path, mode) == 0 || errno == EEXIST { return }
-        guard errno == ENOENT, let slash = path.lastIndex(of: "/"), slash > path.startIndex else { throw failure("make the directory", path) }
+        guard errno == ENOENT, let slash = path.lastIndex(of: "/"), slash > path.startIndex else {
+            throw failure("make the directory", path)
+        }
         try makeDirectories(String(path[..<slash]), mode: mode)
         if mkdir(path, mode) != 0, errno != EEXIST { throw failure("make the directory", path) }
     }
