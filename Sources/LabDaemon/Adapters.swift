@@ -1,4 +1,5 @@
 import Catalogue
+import Glibc
 import Katib
 import KubeModel
 import KubeServer
@@ -70,6 +71,28 @@ struct TrialLogAdapter: TrialLogSource {
         }
         if !lines.isEmpty { try await body(lines) }
         try Task.checkCancellation()
+    }
+}
+
+/// What `lab top` and `lab down` ask for.
+struct LabOperationsAdapter: LabOperations {
+    let agent: NodeAgent
+
+    func top() async -> JSON {
+        .array(
+            await agent.usage().map {
+                [
+                    "namespace": .string($0.namespace), "name": .string($0.name), "cpuMillicores": JSON($0.cpuMillicores),
+                    "memoryBytes": JSON($0.memoryBytes),
+                ]
+            })
+    }
+
+    func stopPods() async -> JSON {
+        let count = await agent.stopPods()
+        // Without its node the daemon is of no use; it ends as by `lab down`, after this answer.
+        kill(getpid(), SIGTERM)
+        return ["stopped": JSON(count)]
     }
 }
 

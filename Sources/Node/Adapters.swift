@@ -38,6 +38,11 @@ struct SandboxContainer: RunningContainer {
     var namespaces: JoinedNamespaces { sandbox.namespaces }
     func wait() async -> ContainerExit { ContainerExit(await sandbox.wait()) }
 
+    func usage() -> ContainerUsage? {
+        guard let statistics = try? sandbox.statistics() else { return nil }
+        return ContainerUsage(cpuNanoseconds: UInt64(statistics.cpuNanoseconds), memoryBytes: UInt64(statistics.memoryBytes))
+    }
+
     func signal(_ number: Int32) {
         // The only failure is a process that may not be signalled, which is never one of ours; SIGKILL has no error at all.
         if number == SIGKILL { sandbox.kill() } else { try? sandbox.signal(number) }

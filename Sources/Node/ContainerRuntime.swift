@@ -22,6 +22,20 @@ protocol RunningContainer: Sendable {
     func wait() async -> ContainerExit
     /// A container that has ended is no error.
     func signal(_ number: Int32)
+    /// What it uses now; `nil` where that cannot be told, or it has ended.
+    func usage() -> ContainerUsage?
+}
+
+extension RunningContainer {
+    func usage() -> ContainerUsage? { nil }
+}
+
+/// What a container has used of the machine.
+struct ContainerUsage: Sendable, Equatable {
+    /// Since its start.
+    var cpuNanoseconds: UInt64
+    /// At this moment, without file pages that could go.
+    var memoryBytes: UInt64
 }
 
 enum AdoptedContainer: Sendable {

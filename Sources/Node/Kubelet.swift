@@ -39,6 +39,9 @@ final class Kubelet: Sendable {
         }
     }
 
+    /// Every worker there is.
+    var all: [PodWorker] { workers.withLock { Array($0.byUID.values) } }
+
     private func others(than uid: String?, at key: ObjectKey) -> [PodWorker] {
         workers.withLock { workers in
             (workers.byKey[key] ?? []).filter { $0 != uid }.compactMap { workers.byUID[$0] }

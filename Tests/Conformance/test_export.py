@@ -131,6 +131,8 @@ def test_check_warns_of_what_a_cluster_would_do_otherwise(lab, shows):
     pod["containers"][0]["volumeMounts"] = [{"name": "v", "mountPath": "/v"}]
     pod["containers"][0]["image"] = "my/own-image:1"
     pod["containers"][0]["command"] = ["python3", "-c", "print('two words')"]
+    used = [p["name"] for p in claim_user["spec"]["trialTemplate"]["trialParameters"]]
+    pod["containers"][0]["env"] = [{"name": f"P{i}", "value": "${trialParameters.%s}" % name} for i, name in enumerate(used)]
     lab.kubectl("apply", "-f", "-", input=claim_user)
     try:
         result = lab.lab("export", "--check", "experiment/shared", "-n", USER_NAMESPACE, check=False)

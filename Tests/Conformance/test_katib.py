@@ -65,7 +65,11 @@ def test_the_seeds_experiment_to_its_end(lab, shows):
         shows(f"{reason}, {len(trials)} trials, best {found['max']} with {best['parameterAssignments']}")
     finally:
         lab.kubectl("delete", "experiment", "random-example", "-n", NS, check=False)
-    assert lab.kubectl("get", "trials,jobs,suggestions", "-n", NS, "-l", "katib.kubeflow.org/experiment=random-example", "-o", "name").stdout == ""
+    selector = "katib.kubeflow.org/experiment=random-example"
+    for kind in ("trials", "jobs", "suggestions"):
+        # Owned objects go in the background; nothing there any more is no error here.
+        lab.kubectl("wait", kind, "-n", NS, "-l", selector, "--for=delete", "--timeout=30s", check=False)
+    assert lab.kubectl("get", "trials,jobs,suggestions", "-n", NS, "-l", selector, "-o", "name").stdout == ""
 
 
 def test_goal_out_of_reach_makes_exactly_twelve(lab, apply, shows):
@@ -116,11 +120,14 @@ def test_parallel_trial_count_is_honoured(lab, apply, shows):
 
 
 def test_failed_trials_end_it(lab, apply, shows):
-    apply(experiment("fails", "exit 1", parallel=2, trials=10, failed=2))
+    made = experiment("fails", "exit 1", parallel=2, trials=10, failed=2)
+    # A Job tries a failed pod six times, waiting longer and longer; here the first failure counts.
+    made["spec"]["trialTemplate"]["trialSpec"]["spec"]["backoffLimit"] = 0
+    apply(made)
     lab.wait("experiment/fails", "condition=Failed", NS, 90)
     seen = lab.get("experiment", "fails")
     reason = conditions(seen)["Failed"]["reason"]
-    assert reason == "ExperimentMaxFailedTrialsReached" and seen["status"]["trialsFailed"] >= 2
+    assert reason == "ExperimentFailed" and seen["status"]["trialsFailed"] >= 2
     shows(f"{reason}: {conditions(seen)['Failed']['message']}")
 
 
@@ -147,7 +154,9 @@ def test_metric_that_never_appears(lab, apply, shows):
 
 
 def test_metrics_on_standard_error_count(lab, apply, shows):
-    apply(experiment("err", "echo first; echo score=0.5 >&2; echo last", parallel=1, trials=1))
+    made = experiment("err", "echo first; echo score=0.5 >&2; echo last", parallel=1, trials=1)
+    made["spec"]["trialTemplate"]["retain"] = True  # else the pod goes with its trial's end
+    apply(made)
     lab.wait("experiment/err", "condition=Succeeded", NS, 60)
     trial = trials_of(lab, "err")[0]
     assert metric(trial, "score")["latest"] == "0.5"

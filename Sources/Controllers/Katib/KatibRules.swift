@@ -83,6 +83,7 @@ enum TrialPods {
         let labels = pod["metadata"]["labels"].stringMap
         guard wanted.allSatisfy({ labels[$0.key] == $0.value }), let primary = trial.spec["primaryContainerName"].stringValue else { return }
         pod["metadata"]["annotations"][KatibLabel.primaryContainer] = .string(primary)
+        addCollector(&pod, primary)
         let containers = pod["spec"]["containers"].elements.map { container in
             guard container["name"].stringValue == primary else { return container }
             var container = container
@@ -91,6 +92,15 @@ enum TrialPods {
             return container
         }
         pod["spec"]["containers"] = .array(containers)
+    }
+
+    /// Metrics are collected by the daemon, so there is no sidecar as upstream's; but tools ask for its log by name, and
+    /// kubectl refuses a name that the pod does not list. An ephemeral container is listed, and counts nowhere else.
+    private static func addCollector(_ pod: inout JSON, _ primary: String) {
+        let name: JSON = "metrics-logger-and-collector"
+        let others = pod["spec"]["ephemeralContainers"].elements.filter { $0["name"] != name }
+        pod["spec"]["ephemeralContainers"] = .array(
+            others + [["name": name, "image": "kindling.dev/metrics-collector:builtin", "targetContainerName": .string(primary)]])
     }
 
     private static func trial(owning pod: JSON, _ catalogue: Catalogue) -> StoredObject? {

@@ -21,6 +21,8 @@ enum RequestPath: Equatable {
     /// `/openapi/v3/api/v1`, `/openapi/v3/apis/{group}/{version}`
     case openAPIv3(group: String, version: String)
     case resource(ResourcePath)
+    /// `/kindling/v1/…`, what stands behind it.
+    case lab([String])
     case unknown
 
     /// - Throws: 400 where a segment is no UTF-8, has a bad percent sign or hides a slash or a dot segment behind one.
@@ -44,9 +46,12 @@ enum RequestPath: Equatable {
             case 3: self = .resources(group: segments[1], version: segments[2])
             default: self = Self.resource(group: segments[1], version: segments[2], segments[3...])
             }
+        case "kindling" where segments.count > 2 && segments[1] == "v1": self = .lab(Array(segments[2...]))
         default: self = .unknown
         }
     }
+
+    var isLabOperation: Bool { if case .lab = self { true } else { false } }
 
     /// Decodes each segment by itself, so that an encoded slash can never move a request to another object.
     private static func segments(_ path: String) throws(APIStatus) -> [String] {

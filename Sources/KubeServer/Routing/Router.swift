@@ -14,6 +14,7 @@ struct Router: Sendable {
     let openAPI: OpenAPI
     let resources: ResourceHandler
     let reviews: AccessReviews
+    let operations: (any LabOperations)?
     let logger: Logger
 
     func respond(_ request: Request) async -> Response {
@@ -58,6 +59,7 @@ struct Router: Sendable {
         case .resource(let path):
             if let review = try await reviews.respond(path, request, user) { return review }
             return try await resources.respond(path, request, user)
+        case .lab(let operation): return try await respond(request, operation)
         case .unknown: throw Self.notFound
         }
     }
@@ -77,7 +79,7 @@ struct Router: Sendable {
                 "User \"\(user.name)\" cannot \(verb) resource \"\(resource.plural)\" in API group \"\(resource.group)\" \(place)")
         }
         // Every known user may discover (upstream: system:discovery).
-        guard request.method == .GET, path != .unknown else {
+        guard request.method == .GET, path != .unknown, !path.isLabOperation else {
             throw APIStatus(
                 code: 403, reason: "Forbidden",
                 message: "forbidden: User \"\(user.name)\" cannot \(request.method.rawValue.lowercased()) path \"\(request.path)\"")

@@ -37,12 +37,12 @@ struct LabStarter {
 
     /// - Throws: `CommandError` with the last lines of labd's log when it did not become ready.
     func start() async throws -> Result {
+        let client = HelperClient(runtimeDirectory: context.paths.runtime)
         if let running = await Self.answering(context.paths) {
-            return Result(record: running, wasRunning: true)
+            return Result(record: running, lost: try await replaceLostHelper(client), wasRunning: true)
         }
         let programs = try Programs.locate()
         let tail = LogTail(context.daemonLog)
-        let client = HelperClient(runtimeDirectory: context.paths.runtime)
         var lost: [String] = []
         do {
             lost = try await launch(programs, client)
@@ -54,6 +54,24 @@ struct LabStarter {
             return status.daemon.running
         }
         return Result(record: record, lost: lost)
+    }
+
+    /// labd and pods go on without their helper, but nothing new can be opened in the host's network: where it is gone, a new
+    /// one takes over what lives.
+    /// - Returns: what was lost with it; nothing where it lives.
+    private func replaceLostHelper(_ client: HelperClient) async throws -> [String] {
+        do {
+            _ = try await client.status()
+            return []
+        } catch {
+            guard error.code == .helperUnavailable else { throw CommandError(error.message) }
+        }
+        do {
+            let lost = try await launch(try Programs.locate(), client)
+            return ["the helper in the host's namespaces; a new one has taken over, labd and pods were not touched"] + lost
+        } catch let error as NetworkError {
+            throw CommandError("the helper had ended and no new one could take over: \(error.message)")
+        }
     }
 
     private func launch(_ programs: Programs, _ client: HelperClient) async throws -> [String] {

@@ -162,6 +162,20 @@ class Lab:
                 found[int(entry.name)] = b" ".join(words).decode(errors="replace")
         return found
 
+    def supervisors(self):
+        """Start times of the supervisors that live, by process id: the records of containers name them."""
+        found = {}
+        for record in (self.state / "pods").glob("*/containers/*/*/state"):
+            try:
+                fields = dict(line.split("=", 1) for line in record.read_text().splitlines() if "=" in line)
+                pid, start = int(fields["supervisor"]), fields["supervisor_start"]
+                rest = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+            except (OSError, KeyError, ValueError):
+                continue
+            if rest[0] != "Z" and rest[19] == start:
+                found[pid] = start
+        return found
+
     def log(self):
         """The end of the daemon's log, for a failure's report."""
         for name in ("log/labd.log", "labd.log"):
@@ -178,6 +192,7 @@ class Lab:
             except subprocess.TimeoutExpired:
                 pass
         left = {pid: words for pid, words in self.processes().items() if str(self.state) in words and pid != os.getpid()}
+        left |= {pid: "a container's supervisor" for pid in self.supervisors()}
         for pid in left:
             try:
                 os.kill(pid, signal.SIGKILL)
