@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 from kindlingtest.lab import USER_NAMESPACE
-from kindlingtest.manifests import path_of, seed, shell, workflow
+from kindlingtest.manifests import claim, path_of, seed, shell, workflow
 
 SEEDS = ["experiment.yaml", "pvc.yaml", "workflow.yaml", "dex-config.yaml"]
 SERVER_MADE = {"uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "selfLink", "ownerReferences", "deletionTimestamp"}
@@ -133,12 +133,12 @@ def test_check_warns_of_what_a_cluster_would_do_otherwise(lab, shows):
     pod["containers"][0]["command"] = ["python3", "-c", "print('two words')"]
     used = [p["name"] for p in claim_user["spec"]["trialTemplate"]["trialParameters"]]
     pod["containers"][0]["env"] = [{"name": f"P{i}", "value": "${trialParameters.%s}" % name} for i, name in enumerate(used)]
-    lab.kubectl("apply", "-f", "-", input=claim_user)
+    lab.kubectl("apply", "-n", USER_NAMESPACE, "-f", "-", input=[claim("one-claim"), claim_user])
     try:
         result = lab.lab("export", "--check", "experiment/shared", "-n", USER_NAMESPACE, check=False)
         text = result.stdout + result.stderr
         for word in ("my/own-image:1", "one-claim", "ReadWriteOnce", "sh -c"):
             assert word in text, f"no warning of {word}:\n{text}"
     finally:
-        lab.kubectl("delete", "experiment", "shared", "-n", USER_NAMESPACE, check=False)
+        lab.kubectl("delete", "experiment/shared", "pvc/one-claim", "-n", USER_NAMESPACE, "--wait=false", check=False)
     shows("local image, shared claim, re-split arguments")
