@@ -78,16 +78,26 @@ struct LabStarter {
         let launcher = HelperLauncher(
             shim: programs.shim, stateDirectory: context.paths.state, runtimeDirectory: context.paths.runtime, daemon: programs.daemon,
             daemonArguments: daemonArguments(shim: programs.shim))
-        do {
-            return try await launcher.launch().lost
-        } catch let error where error.code == .alreadyRunning {
-            // The helper has outlived labd, after a crash or `lab down --keep-pods`: labd rejoins through it.
+        let deadline = ContinuousClock.now + Self.patience
+        var pause = Duration.milliseconds(5)
+        while true {
             do {
-                _ = try await client.startDaemon(path: programs.daemon, arguments: daemonArguments(shim: programs.shim))
+                return try await launcher.launch().lost
             } catch let error where error.code == .alreadyRunning {
-                // Another `lab up` was quicker; it is waited for all the same.
+                // The helper has outlived labd, after a crash or `lab down --keep-pods`: labd rejoins through it.
+                do {
+                    _ = try await client.startDaemon(path: programs.daemon, arguments: daemonArguments(shim: programs.shim))
+                    return []
+                } catch let error where error.code == .alreadyRunning {
+                    // Another `lab up` was quicker; it is waited for all the same.
+                    return []
+                } catch let error where error.code == .helperUnavailable && ContinuousClock.now < deadline {
+                    // A helper takes its lock before it listens, and closes its socket before it gives the lock back: it is
+                    // just starting, for another `lab up`, or just ending. Either way the next look tells which.
+                    try await Task.sleep(for: pause)
+                    pause = min(pause * 2, .milliseconds(200))
+                }
             }
-            return []
         }
     }
 
