@@ -6,7 +6,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup packages environments build demo test test-full unit conformance bench fmt check clean
 
-FLAGS := -c release --static-swift-stdlib
+# The toolchain's lld drops what nobody calls once no symbol is exported, folds equal functions, and packs relocations.
+LINK := --version-script=$(CURDIR)/etc/build/symbols.map --gc-sections --icf=safe -z pack-relative-relocs
+FLAGS := -c release --static-swift-stdlib -Xswiftc -use-ld=lld $(addprefix -Xlinker ,$(LINK))
 OUT := .build/release
 PYTHON := .build/tools/test/bin/python
 DEMO_STATE ?=
