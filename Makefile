@@ -50,8 +50,8 @@ conformance: ## Real clients against the real daemon, as root and as an ordinary
 	@python3 etc/test/tools.py test
 	$(PYTHON) -m pytest Tests/Conformance Tests/Crash $(PYTEST)
 
-test-full: ## The same cases with full counts
-	@$(MAKE) --no-print-directory test PYTEST=--full
+test-full: ## The same cases with full counts, recorded in etc/test/FULL.md
+	@etc/test/full.py
 
 bench: build ## Measure, and write etc/bench/RESULTS.md
 	@python3 etc/test/tools.py test bench
