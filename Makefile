@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help setup packages environments build demo test test-full unit conformance bench fmt check clean
+.PHONY: help setup packages environments build demo test test-full unit conformance fuzz bench fmt check clean
 
 # The toolchain's lld drops what nobody calls once no symbol is exported, folds equal functions, and packs relocations.
 LINK := --version-script=$(CURDIR)/etc/build/symbols.map --gc-sections --icf=safe -z pack-relative-relocs
@@ -52,6 +52,10 @@ conformance: ## Real clients against the real daemon, as root and as an ordinary
 
 test-full: ## The same cases with full counts, recorded in etc/test/FULL.md
 	@etc/test/full.py
+
+fuzz: build ## Send N hostile requests to the API server: make fuzz N=100000
+	@python3 etc/test/tools.py test
+	KINDLING_FUZZ_REQUESTS=$(or $(N),10000) $(PYTHON) -m pytest Tests/Conformance/test_fuzz.py -k "test_hostile_requests and not thousand"
 
 bench: build ## Measure, and write etc/bench/RESULTS.md
 	@python3 etc/test/tools.py test bench
