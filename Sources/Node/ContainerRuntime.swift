@@ -24,6 +24,8 @@ protocol RunningContainer: Sendable {
     func signal(_ number: Int32)
     /// What it uses now; `nil` where that cannot be told, or it has ended.
     func usage() -> ContainerUsage?
+    /// Runs a command inside, as the container's user and with its variables; ends it when time is up or the task is cancelled.
+    func command(_ arguments: [String], timeout: Duration?) async throws(CommandFailure) -> CommandResult
 }
 
 extension RunningContainer {

@@ -45,7 +45,7 @@ enum Files {
         }
         // The process's umask must not decide what a volume's files look like.
         fchmod(descriptor, mode)
-        guard rename(temporary, path) == 0 else { throw FileError(operation: "replace", path: path, code: errno) }
+        guard Glibc.rename(temporary, path) == 0 else { throw FileError(operation: "replace", path: path, code: errno) }
     }
 
     /// The content of a small file; `nil` where there is none.
@@ -101,6 +101,29 @@ enum Files {
     static func share(_ path: String, group: UInt32) {
         guard chown(path, uid_t.max, gid_t(group)) == 0, let mode = status(path)?.st_mode else { return }
         _ = chmod(path, (mode & 0o7777) | 0o2070)
+    }
+
+    /// What a symbolic link says; `nil` where there is none.
+    static func linkTarget(_ path: String) -> String? {
+        var buffer = [CChar](repeating: 0, count: 4096)
+        let count = readlink(path, &buffer, buffer.count)
+        return count < 0 ? nil : String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    static func makeLink(_ path: String, to target: String) throws(FileError) {
+        if symlink(target, path) != 0 { throw FileError(operation: "link", path: path, code: errno) }
+    }
+
+    static func rename(_ path: String, to target: String) throws(FileError) {
+        if Glibc.rename(path, target) != 0 { throw FileError(operation: "replace", path: target, code: errno) }
+    }
+
+    /// Removes a file, a link or a directory with all in it. Only for what no container can write to: links are not followed,
+    /// but a directory that is swapped meanwhile might be.
+    static func removeTree(_ path: String) {
+        if unlink(path) == 0 || errno == ENOENT { return }
+        for name in list(path) { removeTree("\(path)/\(name)") }
+        rmdir(path)
     }
 
     static func removeFile(_ path: String) { _ = unlink(path) }

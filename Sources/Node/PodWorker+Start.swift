@@ -10,12 +10,14 @@ extension PodWorker {
     func advance(_ spec: PodSpec) async -> Duration? {
         context.blocked.set(key, false)
         var delays: [Duration] = []
+        if let delay = stopCondemned(spec) { delays.append(delay) }
         let hasStarted = spec.containers.contains { (containers[$0.name]?.attempt ?? -1) >= 0 }
         for container in spec.initContainers {
             let run = containers[container.name] ?? ContainerRun()
             if container.isSidecar {
                 if run.running == nil, let delay = await startIfDue(container, spec) { delays.append(delay) }
-                if (containers[container.name]?.attempt ?? -1) < 0 { return delays.min() }
+                // The next one waits for its hook and its startup probe; what already runs needs it no more for its own start.
+                if !hasStarted, containers[container.name]?.isStarted != true { return delays.min() }
                 continue
             }
             if hasStarted || run.ended?.exitCode == 0 { continue }
@@ -26,18 +28,25 @@ extension PodWorker {
         }
         for container in spec.containers {
             let run = containers[container.name] ?? ContainerRun()
-            if run.running != nil || !mayStart(run, spec) { continue }
-            if let delay = await startIfDue(container, spec) { delays.append(delay) }
+            if run.running == nil, run.ended.map({ isRestarted(run, $0, spec) }) ?? true,
+                let delay = await startIfDue(container, spec)
+            {
+                delays.append(delay)
+            }
+            // Containers start one after the other: a postStart hook holds up those behind it, as in kubelet's loop.
+            if let run = containers[container.name], run.running != nil, !run.postStart.isDone { return delays.min() }
         }
         return delays.min()
     }
 
-    private func mayStart(_ run: ContainerRun, _ spec: PodSpec) -> Bool {
-        guard let ended = run.ended else { return true }
-        return switch spec.restartPolicy {
-        case "Never": false
-        case "OnFailure": ended.exitCode != 0
-        default: true
+    /// Whether a container that has ended is started again. A probe that has ended it asks for that whatever its exit code is.
+    func isRestarted(_ run: ContainerRun, _ ended: TerminatedState, _ spec: PodSpec) -> Bool {
+        switch spec.restartPolicy {
+        case "Never": return false
+        case "OnFailure":
+            if case .probe = run.condemnation { return true }
+            return ended.exitCode != 0
+        default: return true
         }
     }
 
@@ -130,6 +139,7 @@ extension PodWorker {
             follow(running, name, attempt: attempt)
             event(spec, container, "Normal", "Created", "Created container: \(name)")
             event(spec, container, "Normal", "Started", "Started container \(name)")
+            begun(container, spec, attempt: attempt)
             return nil
         } catch let failure as ContainerSetupFailure {
             let now = context.now
@@ -198,6 +208,10 @@ extension PodWorker {
         run.attempt = attempt
         run.ended = nil
         run.waiting = nil
+        run.health = ContainerHealth(container)
+        run.postStart = .done
+        run.stop = nil
+        run.condemnation = nil
         run.imageID = environment.imageID
         containers[container.name] = run
     }

@@ -46,6 +46,7 @@ actor PodWorker {
         if let left, left <= .zero { return try await end(spec, because: .deadline) }
         if stopping != nil || areOnlySidecarsLeft(spec) { return try await end(spec, because: .completion) }
         let delay = await advance(spec)
+        refreshVolumes(spec)
         try await writeStatus(spec)
         return [left, delay].compactMap { $0 }.min()
     }
@@ -117,6 +118,7 @@ actor PodWorker {
 
     private func ended(_ name: String, attempt: Int, _ exit: ContainerExit) {
         guard let run = containers[name], run.attempt == attempt, run.running != nil else { return }
+        containers[name]?.cancelQuestions()
         containers[name]?.running = nil
         containers[name]?.ended = terminated(name, attempt: attempt, exit)
         run.end?.set()
@@ -136,6 +138,7 @@ actor PodWorker {
         if isCleaned { return }
         if let address { context.network.release(address) }
         context.gpus.release(uid)
+        context.configUsers.set(key, [])
         if record != nil {
             PodVolumes.unmount(directory.volumes)
             try await context.runtime.remove(directory.volumes)

@@ -31,6 +31,10 @@ final class FakeMachine: Sendable {
     private let state = Mutex(State())
     /// By the container's name.
     let scripts = Mutex<[String: Script]>([:])
+    /// What commands inside containers give, by their first word; a command that is not here runs until it is ended.
+    let commands = Mutex<[String: CommandResult]>([:])
+    /// Commands that were run, with their containers, and signals, in order: `main-0: sh`, `main-0: signal 15`.
+    let history = Mutex<[String]>([])
 
     /// Identifiers of all containers whose program has ever run, in order.
     var starts: [String] { state.withLock { $0.starts } }
@@ -59,7 +63,7 @@ final class FakeMachine: Sendable {
             while !Task.isCancelled { try await Task.sleep(for: .seconds(3600)) }
             throw CancellationError()
         }
-        let container = FakeContainer(spec.identifier, script)
+        let container = FakeContainer(spec.identifier, script, self)
         state.withLock { state in
             state.specs.append(spec)
             state.starts.append(spec.identifier)
@@ -97,10 +101,14 @@ final class FakeContainer: RunningContainer {
     let startedAt = Timestamp.current
     var namespaces: JoinedNamespaces { JoinedNamespaces(ipc: "/proc/\(identifier)/ns/ipc") }
     private let isStubborn: Bool
+    private let machine: FakeMachine
+    /// `main-0`
+    private var title: String { identifier.split(separator: "-").suffix(2).joined(separator: "-") }
     private let state = Mutex<(exit: ContainerExit?, waiters: [CheckedContinuation<ContainerExit, Never>], signals: [Int32])>((nil, [], []))
 
-    init(_ identifier: String, _ script: Script) {
+    init(_ identifier: String, _ script: Script, _ machine: FakeMachine) {
         self.identifier = identifier
+        self.machine = machine
         if case .run(let stubborn) = script { isStubborn = stubborn } else { isStubborn = false }
     }
 
@@ -119,7 +127,17 @@ final class FakeContainer: RunningContainer {
 
     func signal(_ number: Int32) {
         state.withLock { $0.signals.append(number) }
+        let title = title
+        machine.history.withLock { $0.append("\(title): signal \(number)") }
         if number == 9 || number == 15 && !isStubborn { exit(128 + Int(number), signal: Int(number)) }
+    }
+
+    func command(_ arguments: [String], timeout: Duration?) async throws(CommandFailure) -> CommandResult {
+        let title = title
+        machine.history.withLock { $0.append("\(title): \(arguments.joined(separator: " "))") }
+        if let result = machine.commands.withLock({ $0[arguments.first ?? ""] }) { return result }
+        do { try await Task.sleep(for: timeout ?? .seconds(3600)) } catch { throw CommandFailure(description: "it was ended") }
+        throw CommandFailure(description: "\"\(arguments.joined(separator: " "))\" timed out after \(timeout ?? .zero)", isTimeout: true)
     }
 
     func exit(_ code: Int, signal: Int = 0, oomKilled: Bool = false) {

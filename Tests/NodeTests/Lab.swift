@@ -27,6 +27,7 @@ final class Lab {
     let directory: String
     let machine = FakeMachine()
     let network = FakeNetwork()
+    let prober = FakeProber()
     let images: FakeImages
     let catalogue: Catalogue
     let registry: Registry
@@ -48,7 +49,7 @@ final class Lab {
         logger.logLevel = .error
         registry = try Registry(catalogue: catalogue, logger: logger)
         client = Client(registry: registry, manager: "test")
-        agent = try Self.agent(directory, registry, machine, network, images, logger)
+        agent = try Self.agent(directory, registry, machine, network, images, prober, logger)
         if client.get(ObjectKey(.namespaces, name: "default")) == nil {
             try await client.create(["apiVersion": "v1", "kind": "Namespace", "metadata": ["name": "default"]])
         }
@@ -60,11 +61,12 @@ final class Lab {
     }
 
     private static func agent(
-        _ directory: String, _ registry: Registry, _ machine: FakeMachine, _ network: FakeNetwork, _ images: FakeImages, _ logger: Logger
+        _ directory: String, _ registry: Registry, _ machine: FakeMachine, _ network: FakeNetwork, _ images: FakeImages,
+        _ prober: FakeProber, _ logger: Logger
     ) throws -> NodeAgent {
         try NodeAgent(
             registry: registry, runtime: FakeRuntime(machine: machine), network: network, images: images, settings: settings(directory),
-            machine: Self.machine, logger: logger)
+            machine: Self.machine, logger: logger, prober: prober)
     }
 
     func start() async throws {
@@ -78,7 +80,7 @@ final class Lab {
         controllers?.cancel()
         await controllers?.value
         await agent.shutdown()
-        agent = try Self.agent(directory, registry, machine, network, images, Logger(label: "test"))
+        agent = try Self.agent(directory, registry, machine, network, images, prober, Logger(label: "test"))
     }
 
     // MARK: Objects
@@ -169,4 +171,12 @@ final class Lab {
 extension StoredObject {
     func condition(_ type: String) -> JSON { status["conditions"].elements.first { $0["type"].stringValue == type } ?? .null }
     var mainStatus: JSON { status["containerStatuses"][0] }
+}
+
+extension JSON {
+    /// The first container of a pod's spec.
+    var main: JSON {
+        get { self["containers"][0] }
+        set { self["containers"] = .array([newValue] + self["containers"].elements.dropFirst()) }
+    }
 }
