@@ -83,22 +83,34 @@ struct LabStarter {
         while true {
             do {
                 return try await launcher.launch().lost
-            } catch let error where error.code == .alreadyRunning {
-                // The helper has outlived labd, after a crash or `lab down --keep-pods`: labd rejoins through it.
-                do {
-                    _ = try await client.startDaemon(path: programs.daemon, arguments: daemonArguments(shim: programs.shim))
-                    return []
-                } catch let error where error.code == .alreadyRunning {
-                    // Another `lab up` was quicker; it is waited for all the same.
-                    return []
-                } catch let error where error.code == .helperUnavailable && ContinuousClock.now < deadline {
-                    // A helper takes its lock before it listens, and closes its socket before it gives the lock back: it is
-                    // just starting, for another `lab up`, or just ending. Either way the next look tells which.
-                    try await Task.sleep(for: pause)
-                    pause = min(pause * 2, .milliseconds(200))
-                }
+            } catch {
+                guard error.code == .alreadyRunning else { throw error }
+            }
+            // The helper has outlived labd, after a crash or `lab down --keep-pods`: labd rejoins through it.
+            if try await rejoin(client, programs) { return [] }
+            // A helper takes its lock before it listens, and closes its socket before it gives the lock back: it is just
+            // starting, for another `lab up`, or just ending. Either way the next look tells which.
+            guard ContinuousClock.now < deadline else {
+                throw CommandError("a helper holds the lab of \(context.paths.runtime) and does not answer; '\(context.command) status' tells more")
+            }
+            try await Task.sleep(for: pause)
+            pause = min(pause * 2, .milliseconds(200))
+        }
+    }
+
+    /// - Returns: false where no helper answers.
+    private func rejoin(_ client: HelperClient, _ programs: Programs) async throws(NetworkError) -> Bool {
+        do {
+            _ = try await client.startDaemon(path: programs.daemon, arguments: daemonArguments(shim: programs.shim))
+        } catch {
+            switch error.code {
+            case .helperUnavailable: return false
+            // Another `lab up` was quicker; its labd is waited for all the same.
+            case .alreadyRunning: break
+            default: throw error
             }
         }
+        return true
     }
 
     /// Waits for labd's record and for /readyz to say yes.
