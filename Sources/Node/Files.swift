@@ -148,4 +148,60 @@ enum Files {
 extension Files {
     /// Best effort, as `share`.
     static func setGroup(_ path: String, _ group: UInt32) { _ = chown(path, uid_t.max, gid_t(group)) }
+
+    /// Gives a volume and all in it to a group (upstream: pkg/volume/volume_linux.go, SetVolumeOwnership): the group may read and
+    /// write what the owner may, and what is made in its directories is the group's. No link is followed, and every directory
+    /// is held by its descriptor, so that a pod that changes the volume meanwhile cannot lead out of it.
+    static func shareTree(_ path: String, group: UInt32) {
+        let directory = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        if directory >= 0 { shareTree(directory, group, depth: 0) }
+    }
+
+    /// Whether a volume's own directory is already as `shareTree` leaves it.
+    static func isShared(_ path: String, group: UInt32) -> Bool {
+        guard let status = status(path) else { return false }
+        return status.st_gid == group && status.st_mode & 0o2070 == 0o2070
+    }
+
+    /// Takes over the descriptor.
+    private static func shareTree(_ directory: Int32, _ group: UInt32, depth: Int) {
+        guard let stream = fdopendir(directory) else {
+            close(directory)
+            return
+        }
+        defer { closedir(stream) }
+        // Deeper than any path that a program can name at once: somebody is playing games.
+        while depth < 2048, let entry = readdir(stream) {
+            let name = withUnsafeBytes(of: entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) + [0] }
+            if name == [46, 0] || name == [46, 46, 0] { continue }
+            name.withUnsafeBytes { bytes in
+                guard let name = bytes.baseAddress?.assumingMemoryBound(to: CChar.self) else { return }
+                share(name, in: directory, group, depth)
+            }
+        }
+        // Last, so that a volume whose walk was cut short is walked again.
+        shareOne(directory, group, directory: true)
+    }
+
+    private static func share(_ name: UnsafePointer<CChar>, in directory: Int32, _ group: UInt32, _ depth: Int) {
+        var status = stat()
+        guard fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { return }
+        switch status.st_mode & S_IFMT {
+        case S_IFDIR:
+            let child = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+            if child >= 0 { shareTree(child, group, depth: depth + 1) }
+        case S_IFREG:
+            let file = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+            guard file >= 0 else { return }
+            shareOne(file, group, directory: false)
+            close(file)
+        default: _ = fchownat(directory, name, uid_t.max, gid_t(group), AT_SYMLINK_NOFOLLOW)
+        }
+    }
+
+    private static func shareOne(_ descriptor: Int32, _ group: UInt32, directory: Bool) {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, fchown(descriptor, uid_t.max, gid_t(group)) == 0 else { return }
+        _ = fchmod(descriptor, (status.st_mode & 0o7777) | (directory ? 0o2770 : 0o660))
+    }
 }

@@ -73,6 +73,12 @@ struct PodSpec: Sendable {
         return String(name)
     }
 
+    /// `hostname.subdomain.namespace.svc.domain`; `nil` without a subdomain.
+    func fullHostname(domain: String) -> String? {
+        guard let subdomain = json["subdomain"].stringValue, !subdomain.isEmpty else { return nil }
+        return "\(hostname).\(subdomain).\(namespace).svc.\(domain)"
+    }
+
     /// The container whose output the metrics of a Katib trial are read from, where this is a trial's pod.
     var primaryContainer: String? {
         guard object.labels[TrialPods.label] != nil else { return nil }

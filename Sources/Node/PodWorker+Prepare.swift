@@ -28,7 +28,8 @@ extension PodWorker {
         let catalogue = context.catalogue
         return PodVolumes(
             pod: spec, directory: directory.volumes, settings: context.settings, fields: fields(spec),
-            config: context.config(namespace: spec.namespace), find: { catalogue.get($0) }, tokens: context.tokens)
+            config: context.config(namespace: spec.namespace), find: { catalogue.get($0) }, tokens: context.tokens,
+            isFirst: !containers.values.contains { $0.attempt >= 0 })
     }
 
     /// What containers see of ConfigMaps, Secrets and the pod's own labels follows those while they run.
@@ -78,10 +79,7 @@ extension PodWorker {
     private func writeFiles(_ spec: PodSpec, _ address: String) throws {
         let settings = context.settings
         let hostname = spec.hostname
-        var domain: String?
-        if let subdomain = spec.json["subdomain"].stringValue, !subdomain.isEmpty {
-            domain = "\(hostname).\(subdomain).\(spec.namespace).svc.\(settings.clusterDomain)"
-        }
+        let domain = spec.fullHostname(domain: settings.clusterDomain)
         let aliases = spec.json["hostAliases"].elements.map { alias in
             (ip: alias["ip"].stringValue ?? "", hostnames: alias["hostnames"].elements.compactMap(\.stringValue))
         }

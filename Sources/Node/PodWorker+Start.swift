@@ -167,8 +167,15 @@ extension PodWorker {
         // Containers of one pod share shared memory and semaphores as long as one of them lives.
         let sibling = containers.values.lazy.compactMap(\.running).first
         do {
-            return try plan.spec(
+            let sandbox = try plan.spec(
                 places, namespaces: JoinedNamespaces(network: address?.namespacePath, ipc: sibling?.namespaces.ipc, uts: nil))
+            let refused = plan.refusedCapabilities
+            if !refused.isEmpty {
+                event(
+                    spec, container, "Warning", "CapabilitiesRefused",
+                    "Capabilities beyond the runtime's default set are not given: \(refused.joined(separator: ", "))")
+            }
+            return sandbox
         } catch {
             context.blocked.set(key, true)
             tell(spec, container, error.reason, error.message, event: "Failed", prefix: "Error: ")

@@ -12,6 +12,8 @@ struct Stopping: Sendable {
 enum EndCause: Sendable {
     case deletion
     case deadline
+    /// It took more than it may have; says of what.
+    case eviction(String)
     /// All its work is done and only sidecars run.
     case completion
 
@@ -19,12 +21,16 @@ enum EndCause: Sendable {
     var failure: WaitingState? {
         switch self {
         case .deletion, .completion: nil
+        case .eviction(let message): WaitingState("Evicted", message)
         case .deadline: WaitingState("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
         }
     }
 }
 
 extension PodWorker {
+    /// kubelet's immediateEvictionGracePeriodSeconds.
+    private static let evictionGrace: Duration = .seconds(1)
+
     /// The pod has sidecars, and nothing else of it runs or will be started.
     func areOnlySidecarsLeft(_ spec: PodSpec) -> Bool {
         guard spec.initContainers.contains(where: \.isSidecar) else { return false }
@@ -42,7 +48,7 @@ extension PodWorker {
         context.blocked.set(key, false)
         let now = context.now
         var stop = stopping ?? begin(spec, cause, now)
-        if cause == .deletion { stop.killAt = min(stop.killAt, killTime(spec, now)) }
+        if case .deletion = cause { stop.killAt = min(stop.killAt, killTime(spec, now)) }
         stopping = stop
         let delay = stopAll(spec, killAt: stop.killAt, now)
         // Whatever waited to be started again has ended now.
@@ -50,7 +56,7 @@ extension PodWorker {
         let isRunning = containers.values.contains { $0.running != nil }
         try await writeStatus(spec, isEnding: true, failure: cause.failure)
         if isRunning { return delay }
-        if cause == .deletion {
+        if case .deletion = cause {
             try await cleanUp()
             try await finishDeletion(spec)
         }
@@ -85,12 +91,15 @@ extension PodWorker {
     }
 
     private func begin(_ spec: PodSpec, _ cause: EndCause, _ now: Timestamp) -> Stopping {
-        if cause == .deadline {
+        switch cause {
+        case .deletion: return Stopping(killAt: killTime(spec, now))
+        case .eviction: return Stopping(killAt: now + Self.evictionGrace)
+        case .completion: break
+        case .deadline:
             context.client.event(
                 spec.object, reason: "DeadlineExceeded", message: "Pod was active on the node longer than the specified deadline")
         }
-        let grace = cause == .deletion ? killTime(spec, now) : now + .seconds(spec.gracePeriodSeconds)
-        return Stopping(killAt: grace)
+        return Stopping(killAt: now + .seconds(spec.gracePeriodSeconds))
     }
 
     /// The whole grace from now, or what is left of it where an earlier daemon has begun. `deletionTimestamp` has whole

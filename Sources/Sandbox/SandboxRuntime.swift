@@ -100,9 +100,9 @@ public final class SandboxRuntime: Sendable {
         }
     }
 
-    /// At most 4 KiB that the container wrote to its `terminationMessagePath`; empty when it wrote nothing.
+    /// The last 4 KiB that the container wrote to its `terminationMessagePath`; empty when it wrote nothing.
     public func terminationMessage(stateDirectory: String) -> [UInt8] {
-        (try? readSmallBytes("\(stateDirectory)/termination-log", limit: 4096)) ?? []
+        (try? readTail("\(stateDirectory)/termination-log", limit: 4096)) ?? []
     }
 
     /// A warm supervisor if one is alive, else a new one, with the spec handed over.

@@ -23,6 +23,8 @@ struct PodVolumes {
     let config: ConfigLookup
     let find: @Sendable (ObjectKey) -> StoredObject?
     var tokens: (any ServiceAccountTokens)?
+    /// No container of the pod has started yet.
+    var isFirst = true
 
     private var fsGroup: UInt32? { pod.securityContext["fsGroup"].intValue.flatMap { UInt32(exactly: $0) } }
 
@@ -123,8 +125,15 @@ struct PodVolumes {
         guard Files.isDirectory(path) else {
             throw MissingConfiguration(description: "the directory \(path) of PersistentVolume \"\(volumeName)\" does not exist")
         }
-        if let fsGroup { Files.share(path, group: fsGroup) }
+        shareClaim(path)
         return Prepared(path: path, readOnly: source["readOnly"].boolValue == true)
+    }
+
+    /// Once for a pod: what its containers make afterwards is theirs to protect.
+    private func shareClaim(_ path: String) {
+        guard let fsGroup, isFirst else { return }
+        if pod.securityContext["fsGroupChangePolicy"].stringValue == "OnRootMismatch", Files.isShared(path, group: fsGroup) { return }
+        Files.shareTree(path, group: fsGroup)
     }
 
     private func hostPath(_ source: JSON) throws(MissingConfiguration) -> Prepared {
