@@ -31,6 +31,8 @@ final class FakeMachine: Sendable {
     private let state = Mutex(State())
     /// By the container's name.
     let scripts = Mutex<[String: Script]>([:])
+    /// What a command run in a container gives; by the container's identifier and the command.
+    let commands = Mutex<@Sendable (String, [String]) async throws -> ExecResult>({ _, _ in ExecResult(exitCode: 0) })
 
     /// Identifiers of all containers whose program has ever run, in order.
     var starts: [String] { state.withLock { $0.starts } }
@@ -59,7 +61,7 @@ final class FakeMachine: Sendable {
             while !Task.isCancelled { try await Task.sleep(for: .seconds(3600)) }
             throw CancellationError()
         }
-        let container = FakeContainer(spec.identifier, script)
+        let container = FakeContainer(spec.identifier, script, self)
         state.withLock { state in
             state.specs.append(spec)
             state.starts.append(spec.identifier)
@@ -97,10 +99,12 @@ final class FakeContainer: RunningContainer {
     let startedAt = Timestamp.current
     var namespaces: JoinedNamespaces { JoinedNamespaces(ipc: "/proc/\(identifier)/ns/ipc") }
     private let isStubborn: Bool
+    private unowned let machine: FakeMachine
     private let state = Mutex<(exit: ContainerExit?, waiters: [CheckedContinuation<ContainerExit, Never>], signals: [Int32])>((nil, [], []))
 
-    init(_ identifier: String, _ script: Script) {
+    init(_ identifier: String, _ script: Script, _ machine: FakeMachine) {
         self.identifier = identifier
+        self.machine = machine
         if case .run(let stubborn) = script { isStubborn = stubborn } else { isStubborn = false }
     }
 
@@ -115,6 +119,15 @@ final class FakeContainer: RunningContainer {
             }
             if let exit { continuation.resume(returning: exit) }
         }
+    }
+
+    func exec(_ request: ExecRequest) async throws -> any ContainerProcess {
+        FakeProcess(result: try await run(request.arguments, timeout: nil, outputLimit: .max))
+    }
+
+    func run(_ command: [String], timeout: Duration?, outputLimit: Int) async throws -> ExecResult {
+        if exit != nil { throw ContainerRuntimeBroken(description: "the container has ended") }
+        return try await machine.commands.withLock { $0 }(identifier, command)
     }
 
     func signal(_ number: Int32) {
@@ -134,6 +147,29 @@ final class FakeContainer: RunningContainer {
         }
         for waiter in waiters { waiter.resume(returning: exit) }
     }
+}
+
+/// A program that has ended already.
+final class FakeProcess: ContainerProcess {
+    private let result: ExecResult
+    private let hasBeenRead = Mutex(false)
+
+    init(result: ExecResult) { self.result = result }
+
+    func read(_ stream: ExecProcess.Stream) async throws -> [UInt8]? {
+        guard stream == .output, !result.output.isEmpty else { return nil }
+        return hasBeenRead.withLock { hasBeenRead in
+            defer { hasBeenRead = true }
+            return hasBeenRead ? nil : result.output
+        }
+    }
+
+    func write(_ bytes: [UInt8]) async throws -> Bool { false }
+    func closeInput() {}
+    func resize(columns: UInt16, rows: UInt16) {}
+    func signal(_ number: Int32) {}
+    func hangUp() {}
+    func wait() async -> ExecExit { ExecExit(exitCode: result.exitCode) }
 }
 
 /// One daemon's hold on the fake machine.
