@@ -1,6 +1,6 @@
 import Images
 import KubeModel
-import Sandbox
+public import Sandbox
 
 /// What the node needs of a sandbox runtime; tests put a fake in its place.
 protocol ContainerRuntime: Sendable {
@@ -24,9 +24,35 @@ protocol RunningContainer: Sendable {
     func signal(_ number: Int32)
     /// What it uses now; `nil` where that cannot be told, or it has ended.
     func usage() -> ContainerUsage?
-    /// Runs a command inside, as the container's user and with its variables; ends it when time is up or the task is cancelled.
-    func command(_ arguments: [String], timeout: Duration?) async throws(CommandFailure) -> CommandResult
+    /// Starts another program in the container, with the rights and surroundings of the container's own.
+    /// - Throws: `ContainerSetupFailure` when the program cannot run; anything else is a problem of the daemon, or the container
+    ///   has ended.
+    func exec(_ request: ExecRequest) async throws -> any ContainerProcess
+    /// Runs a command to its end, as probes and lifecycle hooks do; its process group is killed when it takes too long or the
+    /// task is cancelled.
+    /// - Parameters:
+    ///   - timeout: `nil` waits as long as it takes.
+    ///   - outputLimit: bytes of output and errors that are kept.
+    /// - Throws: as `exec`; a command that fails or takes too long is a result, no error.
+    func run(_ command: [String], timeout: Duration?, outputLimit: Int) async throws -> ExecResult
 }
+
+/// A program in a container as its callers hold it: streams that wait for both sides, and how it ends.
+public protocol ContainerProcess: Sendable {
+    /// The next piece of a stream; `nil` at its end.
+    func read(_ stream: ExecProcess.Stream) async throws -> [UInt8]?
+    /// Waits while the program does not read; false when it reads no more.
+    func write(_ bytes: [UInt8]) async throws -> Bool
+    func closeInput()
+    /// In characters.
+    func resize(columns: UInt16, rows: UInt16)
+    func signal(_ number: Int32)
+    /// Gives it up: it is sent SIGHUP and counts as ended. Also done when nobody holds it any more.
+    func hangUp()
+    func wait() async -> ExecExit
+}
+
+extension ExecProcess: ContainerProcess {}
 
 extension RunningContainer {
     func usage() -> ContainerUsage? { nil }

@@ -31,8 +31,9 @@ final class FakeMachine: Sendable {
     private let state = Mutex(State())
     /// By the container's name.
     let scripts = Mutex<[String: Script]>([:])
-    /// What commands inside containers give, by their first word; a command that is not here runs until it is ended.
-    let commands = Mutex<[String: CommandResult]>([:])
+    /// What a command run in a container gives; by the container's identifier and the command.
+    let commands = Mutex<@Sendable (String, [String]) async throws -> ExecResult>({ _, _ in ExecResult(exitCode: 0) })
+
     /// Commands that were run, with their containers, and signals, in order: `main-0: sh`, `main-0: signal 15`.
     let history = Mutex<[String]>([])
 
@@ -101,9 +102,7 @@ final class FakeContainer: RunningContainer {
     let startedAt = Timestamp.current
     var namespaces: JoinedNamespaces { JoinedNamespaces(ipc: "/proc/\(identifier)/ns/ipc") }
     private let isStubborn: Bool
-    private let machine: FakeMachine
-    /// `main-0`
-    private var title: String { identifier.split(separator: "-").suffix(2).joined(separator: "-") }
+    private unowned let machine: FakeMachine
     private let state = Mutex<(exit: ContainerExit?, waiters: [CheckedContinuation<ContainerExit, Never>], signals: [Int32])>((nil, [], []))
 
     init(_ identifier: String, _ script: Script, _ machine: FakeMachine) {
@@ -125,19 +124,25 @@ final class FakeContainer: RunningContainer {
         }
     }
 
-    func signal(_ number: Int32) {
-        state.withLock { $0.signals.append(number) }
-        let title = title
-        machine.history.withLock { $0.append("\(title): signal \(number)") }
-        if number == 9 || number == 15 && !isStubborn { exit(128 + Int(number), signal: Int(number)) }
+    func exec(_ request: ExecRequest) async throws -> any ContainerProcess {
+        FakeProcess(result: try await run(request.arguments, timeout: nil, outputLimit: .max))
     }
 
-    func command(_ arguments: [String], timeout: Duration?) async throws(CommandFailure) -> CommandResult {
-        let title = title
-        machine.history.withLock { $0.append("\(title): \(arguments.joined(separator: " "))") }
-        if let result = machine.commands.withLock({ $0[arguments.first ?? ""] }) { return result }
-        do { try await Task.sleep(for: timeout ?? .seconds(3600)) } catch { throw CommandFailure(description: "it was ended") }
-        throw CommandFailure(description: "\"\(arguments.joined(separator: " "))\" timed out after \(timeout ?? .zero)", isTimeout: true)
+    func run(_ command: [String], timeout: Duration?, outputLimit: Int) async throws -> ExecResult {
+        if exit != nil { throw ContainerRuntimeBroken(description: "the container has ended") }
+        note(command.joined(separator: " "))
+        return try await machine.commands.withLock { $0 }(identifier, command)
+    }
+
+    private func note(_ what: String) {
+        let title = identifier.split(separator: "-").suffix(2).joined(separator: "-")
+        machine.history.withLock { $0.append("\(title): \(what)") }
+    }
+
+    func signal(_ number: Int32) {
+        state.withLock { $0.signals.append(number) }
+        note("signal \(number)")
+        if number == 9 || number == 15 && !isStubborn { exit(128 + Int(number), signal: Int(number)) }
     }
 
     func exit(_ code: Int, signal: Int = 0, oomKilled: Bool = false) {
@@ -152,6 +157,29 @@ final class FakeContainer: RunningContainer {
         }
         for waiter in waiters { waiter.resume(returning: exit) }
     }
+}
+
+/// A program that has ended already.
+final class FakeProcess: ContainerProcess {
+    private let result: ExecResult
+    private let hasBeenRead = Mutex(false)
+
+    init(result: ExecResult) { self.result = result }
+
+    func read(_ stream: ExecProcess.Stream) async throws -> [UInt8]? {
+        guard stream == .output, !result.output.isEmpty else { return nil }
+        return hasBeenRead.withLock { hasBeenRead in
+            defer { hasBeenRead = true }
+            return hasBeenRead ? nil : result.output
+        }
+    }
+
+    func write(_ bytes: [UInt8]) async throws -> Bool { false }
+    func closeInput() {}
+    func resize(columns: UInt16, rows: UInt16) {}
+    func signal(_ number: Int32) {}
+    func hangUp() {}
+    func wait() async -> ExecExit { ExecExit(exitCode: result.exitCode) }
 }
 
 /// One daemon's hold on the fake machine.

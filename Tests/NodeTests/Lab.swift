@@ -4,6 +4,7 @@ import Glibc
 import KubeModel
 import Logging
 import Registry
+import Sandbox
 import Testing
 
 @testable import Node
@@ -33,6 +34,7 @@ final class Lab {
     let registry: Registry
     let client: Client
     private(set) var agent: NodeAgent
+    private var knownCommands: Set<String> = []
     private var controllers: Task<Void, Never>?
 
     static func settings(_ directory: String) -> NodeSettings { NodeSettings(name: "here", stateDirectory: directory) }
@@ -102,6 +104,25 @@ final class Lab {
     }
 
     func script(_ container: String, _ script: Script) { machine.scripts.withLock { $0[container] = script } }
+
+    /// What a command inside any container gives; others run until their time is up.
+    func command(_ program: String, _ code: Int32, _ output: String = "") {
+        let previous = machine.commands.withLock { $0 }
+        let isFirst = knownCommands.isEmpty
+        knownCommands.insert(program)
+        machine.commands.withLock { commands in
+            commands = { identifier, words in
+                if words.first == program { return ExecResult(exitCode: code, output: Array(output.utf8)) }
+                if !isFirst { return try await previous(identifier, words) }
+                return try await Lab.endless(words)
+            }
+        }
+    }
+
+    private static func endless(_ words: [String]) async throws -> ExecResult {
+        try await Task.sleep(for: .seconds(3600))
+        return ExecResult(exitCode: 0)
+    }
 
     func events(_ reason: String) -> [String] {
         client.list(.events).filter { $0.value["reason"].stringValue == reason }.compactMap { $0.value["message"].stringValue }

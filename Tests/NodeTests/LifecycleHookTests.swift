@@ -6,10 +6,6 @@ import Testing
 
 @Suite(.timeLimit(.minutes(2)))
 struct LifecycleHookTests {
-    private func well(_ lab: Lab, _ command: String, _ code: Int = 0) {
-        lab.machine.commands.withLock { $0[command] = CommandResult(exitCode: code, output: "") }
-    }
-
     @Test func postStartComesBeforeTheNextContainer() async throws {
         let lab = try await Lab()
         lab.script("main", .run())
@@ -33,8 +29,8 @@ struct LifecycleHookTests {
     @Test func aFailedPostStartHookEndsTheContainer() async throws {
         let lab = try await Lab()
         lab.script("main", .run())
-        well(lab, "greet", 1)
-        well(lab, "part")
+        lab.command("greet", 1)
+        lab.command("part", 0)
         try await lab.start()
         try await lab.create("p") { spec in
             spec.main["lifecycle"] = ["postStart": ["exec": ["command": ["greet"]]], "preStop": ["exec": ["command": ["part"]]]]
@@ -49,7 +45,7 @@ struct LifecycleHookTests {
     @Test func aHookThatHasRunIsNotRunByTheNextDaemon() async throws {
         let lab = try await Lab()
         lab.script("main", .run())
-        well(lab, "greet")
+        lab.command("greet", 0)
         try await lab.start()
         try await lab.create("p") { $0.main["lifecycle"] = ["postStart": ["exec": ["command": ["greet"]]]] }
         try await lab.waitForPhase("p", "Running")
@@ -79,6 +75,7 @@ struct LifecycleHookTests {
     @Test func aHookThatTakesTheWholeGraceLeavesTwoSeconds() async throws {
         let lab = try await Lab()
         lab.script("main", .run(stubborn: true))
+        lab.command("other", 0)
         try await lab.start()
         try await lab.create("p") { spec in
             spec["terminationGracePeriodSeconds"] = 1

@@ -112,7 +112,7 @@ struct ProbeTests {
     @Test func aCommandInTheContainerIsAProbe() async throws {
         let lab = try await Lab()
         lab.script("main", .run())
-        lab.machine.commands.withLock { $0["check"] = CommandResult(exitCode: 3, output: "not well") }
+        lab.command("check", 3, "not well\n")
         try await lab.start()
         try await lab.create("p") { spec in
             spec.main["env"] = [["name": "WHAT", "value": "all"]]
@@ -121,7 +121,7 @@ struct ProbeTests {
         try await lab.waitForEvent("Unhealthy")
         #expect(lab.events("Unhealthy") == ["Readiness probe failed: not well"])
         #expect(lab.machine.history.withLock { $0.first } == "main-0: check all")
-        lab.machine.commands.withLock { $0["check"] = CommandResult(exitCode: 0, output: "") }
+        lab.command("check", 0)
         try await lab.wait(lab.key("p"), "readiness", ready(true))
     }
 
