@@ -29,6 +29,14 @@ struct SandboxContainerRuntime: ContainerRuntime {
     func remove(_ directory: String) async throws { try await runtime.remove(stateDirectory: directory) }
 
     func terminationMessage(stateDirectory: String) -> [UInt8] { runtime.terminationMessage(stateDirectory: stateDirectory) }
+
+    func share(_ directory: String) throws -> SharedPlaces {
+        let places = SharedPlaces(directory: directory)
+        try places.make()
+        return places
+    }
+
+    func unshare(_ directory: String) throws { try SharedPlaces(directory: directory).remove() }
 }
 
 struct SandboxContainer: RunningContainer {

@@ -28,7 +28,8 @@ struct ContainerPlan {
         let message: String
     }
 
-    func spec(_ places: Places, namespaces: JoinedNamespaces) throws(Problem) -> SandboxSpec {
+    /// - Parameter sharedMemory: a directory that becomes `/dev/shm`, unless a volume is mounted there.
+    func spec(_ places: Places, namespaces: JoinedNamespaces, sharedMemory: String? = nil) throws(Problem) -> SandboxSpec {
         let user = try identity()
         try checkSeccomp()
         let hostname = try kernelHostname()
@@ -58,6 +59,9 @@ struct ContainerPlan {
         spec.rootReadOnly = container.securityContext["readOnlyRootFilesystem"].boolValue == true
         spec.capabilities = capabilities
         spec.mounts = try mounts(places, variables)
+        if let sharedMemory, !spec.mounts.contains(where: { $0.target == "/dev/shm" }) {
+            spec.mounts.append(Mount(kind: .bind(source: sharedMemory, subPath: nil), target: "/dev/shm"))
+        }
         spec.namespaces = namespaces
         spec.limits = limits
         spec.terminationMessagePath = container.terminationMessagePath

@@ -12,6 +12,10 @@ protocol ContainerRuntime: Sendable {
     /// Removes a directory with all that containers left in it, whoever owns it.
     func remove(_ directory: String) async throws
     func terminationMessage(stateDirectory: String) -> [UInt8]
+    /// Makes what the containers of a pod share, where it is not there yet, in a directory of the pod's own.
+    func share(_ directory: String) throws -> SharedPlaces
+    /// Takes it away; nothing there is no error.
+    func unshare(_ directory: String) throws
 }
 
 protocol RunningContainer: Sendable {

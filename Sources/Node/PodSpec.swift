@@ -55,6 +55,8 @@ struct PodSpec: Sendable {
     var name: String { object.name }
     var namespace: String { object.namespace }
     /// Init containers in order, then the others.
+    /// Whether containers run beside each other, and so have an ipc namespace and `/dev/shm` in common.
+    var hasSeveral: Bool { containers.count + initContainers.count(where: \.isSidecar) > 1 }
     var all: [ContainerSpec] { initContainers + containers }
     var nodeName: String { json["nodeName"].stringValue ?? "" }
     var securityContext: JSON { json["securityContext"] }

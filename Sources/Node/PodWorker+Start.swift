@@ -129,7 +129,7 @@ extension PodWorker {
         let places = ContainerPlan.Places(
             identifier: "\(uid)-\(name)-\(attempt)", stateDirectory: state, logPath: directory.log(attempt, of: name),
             podDirectory: directory.path)
-        let sandbox = try plan(container, spec, environment, volumes, places)
+        let sandbox = try plan(container, spec, environment, volumes, places, try share(spec))
         try await makeRoom(for: attempt, of: name)
         if attempt == 0 { welcome(spec, container, environment) }
         begin(attempt, of: container, environment)
@@ -158,17 +158,16 @@ extension PodWorker {
 
     private func plan(
         _ container: ContainerSpec, _ spec: PodSpec, _ environment: ResolvedEnvironment, _ volumes: [String: PodVolumes.Prepared],
-        _ places: ContainerPlan.Places
+        _ places: ContainerPlan.Places, _ shared: SharedPlaces?
     ) throws(StartProblem) -> SandboxSpec {
         let plan = ContainerPlan(
             pod: spec, container: container, environment: environment, volumes: volumes, fields: fields(spec),
             config: context.config(namespace: spec.namespace), settings: context.settings,
             gpus: GPUDevices(indices: record?.gpus[container.name] ?? []))
-        // Containers of one pod share shared memory and semaphores as long as one of them lives.
-        let sibling = containers.values.lazy.compactMap(\.running).first
         do {
             let sandbox = try plan.spec(
-                places, namespaces: JoinedNamespaces(network: address?.namespacePath, ipc: sibling?.namespaces.ipc, uts: nil))
+                places, namespaces: JoinedNamespaces(network: address?.namespacePath, ipc: shared?.ipc, uts: nil),
+                sharedMemory: shared?.memory)
             let refused = plan.refusedCapabilities
             if !refused.isEmpty {
                 event(
@@ -181,6 +180,13 @@ extension PodWorker {
             tell(spec, container, error.reason, error.message, event: "Failed", prefix: "Error: ")
             throw StartProblem()
         }
+    }
+
+    /// What outlives each of several containers, whichever of them comes first and ends first.
+    private func share(_ spec: PodSpec) throws -> SharedPlaces? {
+        guard spec.hasSeveral else { return nil }
+        try Files.makeDirectory(directory.shared)
+        return try context.runtime.share(directory.shared)
     }
 
     /// The attempt's directory is the record that it may have run: made before, never after.

@@ -161,6 +161,10 @@ actor PodWorker {
         context.configUsers.set(key, [])
         if record != nil {
             PodVolumes.unmount(directory.volumes)
+            if Files.isDirectory(directory.shared) {
+                try context.runtime.unshare(directory.shared)
+                try await context.runtime.remove(directory.shared)
+            }
             try await context.runtime.remove(directory.volumes)
             try await context.runtime.remove(directory.containers)
             // A later daemon must not think that the address is still this pod's.

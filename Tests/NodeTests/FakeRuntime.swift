@@ -190,6 +190,8 @@ struct FakeRuntime: ContainerRuntime {
     func adopt(stateDirectory: String) throws -> AdoptedContainer { machine.adopt(stateDirectory) }
     func remove(_ directory: String) async throws { Temporary.remove(directory) }
     func terminationMessage(stateDirectory: String) -> [UInt8] { (try? Files.read("\(stateDirectory)/termination-log")) ?? [] }
+    func share(_ directory: String) throws -> SharedPlaces { SharedPlaces(directory: directory) }
+    func unshare(_ directory: String) throws { machine.history.withLock { $0.append("unshare") } }
 }
 
 /// Addresses that survive the daemon, as network namespaces do.

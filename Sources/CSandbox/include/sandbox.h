@@ -133,6 +133,13 @@ int ksb_pipe(int ends[2]);
 /// A pidfd for `pid`, or -errno.
 int ksb_pidfd_open(int pid);
 
+// An ipc namespace that is held by a mount on the file `path`, which is made; one that is there stays. 0 or -errno.
+int ksb_shared_ipc(const char *path);
+// A tmpfs for the /dev/shm of several containers, mounted on the directory `path`, which is made; one that is there stays.
+int ksb_shared_memory(const char *path, unsigned long long bytes);
+// Takes the mount of either away; nothing there is no error.
+int ksb_unshare(const char *path);
+
 /// Sends a signal through a pidfd. 0 or -errno.
 int ksb_pidfd_signal(int pidfd, int signal);
 
