@@ -77,6 +77,8 @@ int ksb_socket_pair(int pair[2]) {
     return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0 ? -errno : 0;
 }
 
+int ksb_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC) < 0 ? -errno : 0; }
+
 int ksb_send_descriptor(int socket, int descriptor) {
     char byte = 'S';
     struct iovec vector = {&byte, 1};

@@ -10,7 +10,7 @@ struct SandboxContainerRuntime: ContainerRuntime {
 
     func start(_ spec: SandboxSpec) async throws -> any RunningContainer {
         do {
-            return SandboxContainer(sandbox: try await runtime.start(spec))
+            return SandboxContainer(sandbox: try await runtime.start(spec), runtime: runtime)
         } catch let failure as SetupFailure where failure.kind != .abandoned && failure.kind != .lost {
             throw ContainerSetupFailure(description: failure.message)
         }
@@ -18,7 +18,7 @@ struct SandboxContainerRuntime: ContainerRuntime {
 
     func adopt(stateDirectory: String) throws -> AdoptedContainer {
         switch try runtime.adopt(stateDirectory: stateDirectory) {
-        case .running(let sandbox): return .running(SandboxContainer(sandbox: sandbox))
+        case .running(let sandbox): return .running(SandboxContainer(sandbox: sandbox, runtime: runtime))
         case .finished(let record):
             if record.failure?.kind == .abandoned { return .neverStarted }
             return .finished(ContainerExit(record))
@@ -29,10 +29,19 @@ struct SandboxContainerRuntime: ContainerRuntime {
     func remove(_ directory: String) async throws { try await runtime.remove(stateDirectory: directory) }
 
     func terminationMessage(stateDirectory: String) -> [UInt8] { runtime.terminationMessage(stateDirectory: stateDirectory) }
+
+    func share(_ directory: String) throws -> SharedPlaces {
+        let places = SharedPlaces(directory: directory)
+        try places.make()
+        return places
+    }
+
+    func unshare(_ directory: String) throws { try SharedPlaces(directory: directory).remove() }
 }
 
 struct SandboxContainer: RunningContainer {
     let sandbox: Sandbox
+    let runtime: SandboxRuntime
 
     var startedAt: Timestamp { Timestamp(nanosecondsSince1970: sandbox.startedAt) }
     var namespaces: JoinedNamespaces { sandbox.namespaces }
@@ -41,6 +50,22 @@ struct SandboxContainer: RunningContainer {
     func usage() -> ContainerUsage? {
         guard let statistics = try? sandbox.statistics() else { return nil }
         return ContainerUsage(cpuNanoseconds: UInt64(statistics.cpuNanoseconds), memoryBytes: UInt64(statistics.memoryBytes))
+    }
+
+    func exec(_ request: ExecRequest) async throws -> any ContainerProcess {
+        do {
+            return try await runtime.exec(request, in: sandbox)
+        } catch let failure as SetupFailure {
+            throw ContainerSetupFailure(description: failure.message)
+        }
+    }
+
+    func run(_ command: [String], timeout: Duration?, outputLimit: Int) async throws -> ExecResult {
+        do {
+            return try await runtime.run(command, in: sandbox, timeout: timeout, outputLimit: outputLimit)
+        } catch let failure as SetupFailure {
+            throw ContainerSetupFailure(description: failure.message)
+        }
     }
 
     func signal(_ number: Int32) {

@@ -21,6 +21,17 @@ struct ContainerEnvironment {
     /// `NAME=VALUE`, for exec.
     var strings: [String] { names.map { "\($0)=\(values[$0] ?? "")" } }
 
+    /// As `expand`, and a name that is not known is an error, as in a `subPathExpr`.
+    func expandKnown(_ text: String) throws(MissingConfiguration) -> String {
+        var missing: String?
+        let result = VariableExpansion.expand(text) { name in
+            if expandable[name] == nil { missing = missing ?? name }
+            return expandable[name]
+        }
+        if let missing { throw MissingConfiguration(description: "missing value for \"\(missing)\"") }
+        return result
+    }
+
     func expand(_ text: String) -> String { VariableExpansion.expand(text) { expandable[$0] } }
 
     /// - Throws: `MissingConfiguration` in kubelet's words.

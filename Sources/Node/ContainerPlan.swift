@@ -28,9 +28,12 @@ struct ContainerPlan {
         let message: String
     }
 
-    func spec(_ places: Places, namespaces: JoinedNamespaces) throws(Problem) -> SandboxSpec {
+    /// - Parameter sharedMemory: a directory that becomes `/dev/shm`, unless a volume is mounted there.
+    func spec(_ places: Places, namespaces: JoinedNamespaces, sharedMemory: String? = nil) throws(Problem) -> SandboxSpec {
         let user = try identity()
-        let variables = try variables(user: user.user)
+        try checkSeccomp()
+        let hostname = try kernelHostname()
+        let variables = try variables(home: user.home, hostname: hostname)
         let arguments = environment.arguments(
             command: container.command.map(variables.expand), args: container.arguments.map(variables.expand))
         guard !arguments.isEmpty else {
@@ -46,7 +49,7 @@ struct ContainerPlan {
             log: LogPolicy(
                 path: places.logPath, maxBytes: isPrimary ? 0 : settings.logFileBytes, maxFiles: settings.logFiles,
                 mergeStreams: isPrimary))
-        spec.hostname = pod.hostname
+        spec.hostname = hostname
         spec.environment = variables.strings
         let directory = container.json["workingDir"].stringValue ?? ""
         spec.workingDirectory = directory.isEmpty ? environment.workingDirectory : directory
@@ -56,59 +59,34 @@ struct ContainerPlan {
         spec.rootReadOnly = container.securityContext["readOnlyRootFilesystem"].boolValue == true
         spec.capabilities = capabilities
         spec.mounts = try mounts(places, variables)
+        if let sharedMemory, !spec.mounts.contains(where: { $0.target == "/dev/shm" }) {
+            spec.mounts.append(Mount(kind: .bind(source: sharedMemory, subPath: nil), target: "/dev/shm"))
+        }
         spec.namespaces = namespaces
         spec.limits = limits
         spec.terminationMessagePath = container.terminationMessagePath
         return spec
     }
 
-    // MARK: Who it runs as
-
-    private func identity() throws(Problem) -> (user: UInt32, group: UInt32) {
-        let image = environment.user.split(separator: ":").map { UInt32($0) ?? 0 }
-        let user = number("runAsUser") ?? image.first ?? 0
-        let group = number("runAsGroup") ?? (image.count > 1 && number("runAsUser") == nil ? image[1] : 0)
-        let mustNotBeRoot = container.securityContext["runAsNonRoot"].boolValue ?? pod.securityContext["runAsNonRoot"].boolValue ?? false
-        if mustNotBeRoot, user == 0 {
-            let problem = number("runAsUser") == nil
-                ? "container has runAsNonRoot and image will run as root" : "container's runAsUser breaks non-root policy"
-            throw Problem(
-                reason: "CreateContainerConfigError", message: "\(problem) (pod: \"\(pod.title)\", container: \(container.name))")
-        }
-        return (user, group)
-    }
-
-    /// The container's own field goes before the pod's.
-    private func number(_ field: String) -> UInt32? {
-        (container.securityContext[field].intValue ?? pod.securityContext[field].intValue).flatMap { UInt32(exactly: $0) }
-    }
-
-    private var supplementaryGroups: [UInt32] {
-        let groups = pod.securityContext["supplementalGroups"].elements + [pod.securityContext["fsGroup"]]
-        return groups.compactMap(\.intValue).compactMap { UInt32(exactly: $0) }
-    }
-
-    private var capabilities: CapabilitySet {
-        let change = container.securityContext["capabilities"]
-        func names(_ field: String) -> Set<String> {
-            Set(change[field].elements.compactMap(\.stringValue).map { name in
-                let upper = name.uppercased()
-                return upper.hasPrefix("CAP_") ? String(upper.dropFirst(4)) : upper
-            })
-        }
-        let dropped = names("drop")
-        let kept = dropped.contains("ALL") ? [] : CapabilitySet.runtimeDefault.names.subtracting(dropped)
-        // "ALL" cannot be added: what is beyond the default reaches outside a container, and that is never given.
-        return CapabilitySet(names: kept.union(names("add").subtracting(["ALL"])))
-    }
-
     // MARK: Variables
 
-    private func variables(user: UInt32) throws(Problem) -> ContainerEnvironment {
+    /// With `setHostnameAsFQDN` the whole name, which the kernel limits.
+    private func kernelHostname() throws(Problem) -> String {
+        guard pod.json["setHostnameAsFQDN"].boolValue == true, let name = pod.fullHostname(domain: settings.clusterDomain) else {
+            return pod.hostname
+        }
+        if name.utf8.count <= 63 { return name }
+        throw Problem(
+            reason: "CreateContainerError",
+            message: "Failed to construct FQDN from pod hostname and cluster domain, FQDN \(name) is too long (63 characters is the max, "
+                + "\(name.utf8.count) characters requested)")
+    }
+
+    private func variables(home: String, hostname: String) throws(Problem) -> ContainerEnvironment {
         var variables = ContainerEnvironment()
         for variable in environment.environmentVariables { variables.set(variable.name, variable.value) }
-        variables.set("HOSTNAME", pod.hostname)
-        if variables.values["HOME"] == nil { variables.set("HOME", user == 0 ? "/root" : "/") }
+        variables.set("HOSTNAME", hostname)
+        if variables.values["HOME"] == nil { variables.set("HOME", home) }
         if !gpus.indices.isEmpty {
             variables.set("NVIDIA_VISIBLE_DEVICES", gpus.indices.map(String.init).joined(separator: ","))
         }
@@ -155,7 +133,14 @@ struct ContainerPlan {
 
     private func subPath(_ json: JSON, _ variables: ContainerEnvironment) throws(Problem) -> String? {
         let expression = json["subPathExpr"].stringValue ?? ""
-        let path = expression.isEmpty ? json["subPath"].stringValue ?? "" : variables.expand(expression)
+        var path = json["subPath"].stringValue ?? ""
+        if !expression.isEmpty {
+            do {
+                path = try variables.expandKnown(expression)
+            } catch {
+                throw Problem(reason: "CreateContainerConfigError", message: error.description)
+            }
+        }
         if path.isEmpty { return nil }
         guard !path.hasPrefix("/"), !path.split(separator: "/").contains("..") else {
             throw Problem(

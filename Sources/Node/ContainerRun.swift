@@ -19,6 +19,23 @@ struct ContainerRun: Sendable {
     var lastPull: Timestamp?
     /// Told when the newest attempt ends.
     var end: EndSignal?
+    /// What probes say of the newest attempt.
+    var health = ContainerHealth()
+    var postStart = PostStart.done
+    /// The newest attempt is being ended.
+    var stop: ContainerStop?
+    /// The newest attempt is to be ended, or was.
+    var condemnation: Condemnation?
+
+    /// It runs, its `postStart` hook is over and its startup probe content.
+    var isStarted: Bool { running != nil && postStart.isDone && health.isStarted }
+
+    /// Nothing is asked of an attempt that has ended.
+    mutating func cancelQuestions() {
+        health.cancel()
+        postStart.cancel()
+        stop?.hook?.cancel()
+    }
 
     func snapshot(uid: String, name: String) -> ContainerSnapshot {
         var snapshot = ContainerSnapshot()
@@ -26,8 +43,12 @@ struct ContainerRun: Sendable {
         snapshot.imageID = imageID
         if attempt >= 0 { snapshot.containerID = ContainerIdentifier.text(uid: uid, container: name, attempt: attempt) }
         snapshot.last = last
+        snapshot.isAlive = running != nil
+        snapshot.isStarted = isStarted
+        snapshot.isReady = isStarted && health.isReady
         if let running {
-            snapshot.state = .running(startedAt: running.startedAt)
+            // Until its hook has ended it is told as one that is being created, as kubelet's status is written only then.
+            snapshot.state = postStart.isDone ? .running(startedAt: running.startedAt) : .waiting(nil)
         } else if let ended, waiting == nil {
             snapshot.state = .terminated(ended)
         } else {

@@ -1,6 +1,6 @@
 import Images
 import KubeModel
-import Sandbox
+public import Sandbox
 
 /// What the node needs of a sandbox runtime; tests put a fake in its place.
 protocol ContainerRuntime: Sendable {
@@ -12,6 +12,10 @@ protocol ContainerRuntime: Sendable {
     /// Removes a directory with all that containers left in it, whoever owns it.
     func remove(_ directory: String) async throws
     func terminationMessage(stateDirectory: String) -> [UInt8]
+    /// Makes what the containers of a pod share, where it is not there yet, in a directory of the pod's own.
+    func share(_ directory: String) throws -> SharedPlaces
+    /// Takes it away; nothing there is no error.
+    func unshare(_ directory: String) throws
 }
 
 protocol RunningContainer: Sendable {
@@ -24,7 +28,35 @@ protocol RunningContainer: Sendable {
     func signal(_ number: Int32)
     /// What it uses now; `nil` where that cannot be told, or it has ended.
     func usage() -> ContainerUsage?
+    /// Starts another program in the container, with the rights and surroundings of the container's own.
+    /// - Throws: `ContainerSetupFailure` when the program cannot run; anything else is a problem of the daemon, or the container
+    ///   has ended.
+    func exec(_ request: ExecRequest) async throws -> any ContainerProcess
+    /// Runs a command to its end, as probes and lifecycle hooks do; its process group is killed when it takes too long or the
+    /// task is cancelled.
+    /// - Parameters:
+    ///   - timeout: `nil` waits as long as it takes.
+    ///   - outputLimit: bytes of output and errors that are kept.
+    /// - Throws: as `exec`; a command that fails or takes too long is a result, no error.
+    func run(_ command: [String], timeout: Duration?, outputLimit: Int) async throws -> ExecResult
 }
+
+/// A program in a container as its callers hold it: streams that wait for both sides, and how it ends.
+public protocol ContainerProcess: Sendable {
+    /// The next piece of a stream; `nil` at its end.
+    func read(_ stream: ExecProcess.Stream) async throws -> [UInt8]?
+    /// Waits while the program does not read; false when it reads no more.
+    func write(_ bytes: [UInt8]) async throws -> Bool
+    func closeInput()
+    /// In characters.
+    func resize(columns: UInt16, rows: UInt16)
+    func signal(_ number: Int32)
+    /// Gives it up: it is sent SIGHUP and counts as ended. Also done when nobody holds it any more.
+    func hangUp()
+    func wait() async -> ExecExit
+}
+
+extension ExecProcess: ContainerProcess {}
 
 extension RunningContainer {
     func usage() -> ContainerUsage? { nil }

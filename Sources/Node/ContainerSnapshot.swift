@@ -79,6 +79,12 @@ struct ContainerSnapshot: Sendable, Equatable {
     var imageID = ""
     /// `kindling://…`; empty before the first start.
     var containerID = ""
+    /// Its processes exist, whatever its state is told to be.
+    var isAlive = false
+    /// It runs, its hook is over and its startup probe content.
+    var isStarted = false
+    /// It is started and its readiness probe content.
+    var isReady = false
 
     var isRunning: Bool { if case .running = state { true } else { false } }
     var terminated: TerminatedState? { if case .terminated(let state) = state { state } else { nil } }

@@ -45,7 +45,7 @@ enum Files {
         }
         // The process's umask must not decide what a volume's files look like.
         fchmod(descriptor, mode)
-        guard rename(temporary, path) == 0 else { throw FileError(operation: "replace", path: path, code: errno) }
+        guard Glibc.rename(temporary, path) == 0 else { throw FileError(operation: "replace", path: path, code: errno) }
     }
 
     /// The content of a small file; `nil` where there is none.
@@ -103,6 +103,29 @@ enum Files {
         _ = chmod(path, (mode & 0o7777) | 0o2070)
     }
 
+    /// What a symbolic link says; `nil` where there is none.
+    static func linkTarget(_ path: String) -> String? {
+        var buffer = [CChar](repeating: 0, count: 4096)
+        let count = readlink(path, &buffer, buffer.count)
+        return count < 0 ? nil : String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    static func makeLink(_ path: String, to target: String) throws(FileError) {
+        if symlink(target, path) != 0 { throw FileError(operation: "link", path: path, code: errno) }
+    }
+
+    static func rename(_ path: String, to target: String) throws(FileError) {
+        if Glibc.rename(path, target) != 0 { throw FileError(operation: "replace", path: target, code: errno) }
+    }
+
+    /// Removes a file, a link or a directory with all in it. Only for what no container can write to: links are not followed,
+    /// but a directory that is swapped meanwhile might be.
+    static func removeTree(_ path: String) {
+        if unlink(path) == 0 || errno == ENOENT { return }
+        for name in list(path) { removeTree("\(path)/\(name)") }
+        rmdir(path)
+    }
+
     static func removeFile(_ path: String) { _ = unlink(path) }
 
     /// Mounts a memory file system in the daemon's own mount namespace, so that all containers of a pod share it.
@@ -125,4 +148,60 @@ enum Files {
 extension Files {
     /// Best effort, as `share`.
     static func setGroup(_ path: String, _ group: UInt32) { _ = chown(path, uid_t.max, gid_t(group)) }
+
+    /// Gives a volume and all in it to a group (upstream: pkg/volume/volume_linux.go, SetVolumeOwnership): the group may read and
+    /// write what the owner may, and what is made in its directories is the group's. No link is followed, and every directory
+    /// is held by its descriptor, so that a pod that changes the volume meanwhile cannot lead out of it.
+    static func shareTree(_ path: String, group: UInt32) {
+        let directory = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        if directory >= 0 { shareTree(directory, group, depth: 0) }
+    }
+
+    /// Whether a volume's own directory is already as `shareTree` leaves it.
+    static func isShared(_ path: String, group: UInt32) -> Bool {
+        guard let status = status(path) else { return false }
+        return status.st_gid == group && status.st_mode & 0o2070 == 0o2070
+    }
+
+    /// Takes over the descriptor.
+    private static func shareTree(_ directory: Int32, _ group: UInt32, depth: Int) {
+        guard let stream = fdopendir(directory) else {
+            close(directory)
+            return
+        }
+        defer { closedir(stream) }
+        // Deeper than any path that a program can name at once: somebody is playing games.
+        while depth < 2048, let entry = readdir(stream) {
+            let name = withUnsafeBytes(of: entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) + [0] }
+            if name == [46, 0] || name == [46, 46, 0] { continue }
+            name.withUnsafeBytes { bytes in
+                guard let name = bytes.baseAddress?.assumingMemoryBound(to: CChar.self) else { return }
+                share(name, in: directory, group, depth)
+            }
+        }
+        // Last, so that a volume whose walk was cut short is walked again.
+        shareOne(directory, group, directory: true)
+    }
+
+    private static func share(_ name: UnsafePointer<CChar>, in directory: Int32, _ group: UInt32, _ depth: Int) {
+        var status = stat()
+        guard fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { return }
+        switch status.st_mode & S_IFMT {
+        case S_IFDIR:
+            let child = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+            if child >= 0 { shareTree(child, group, depth: depth + 1) }
+        case S_IFREG:
+            let file = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+            guard file >= 0 else { return }
+            shareOne(file, group, directory: false)
+            close(file)
+        default: _ = fchownat(directory, name, uid_t.max, gid_t(group), AT_SYMLINK_NOFOLLOW)
+        }
+    }
+
+    private static func shareOne(_ descriptor: Int32, _ group: UInt32, directory: Bool) {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, fchown(descriptor, uid_t.max, gid_t(group)) == 0 else { return }
+        _ = fchmod(descriptor, (status.st_mode & 0o7777) | (directory ? 0o2770 : 0o660))
+    }
 }

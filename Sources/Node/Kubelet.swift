@@ -124,13 +124,17 @@ final class Kubelet: Sendable {
         pod.spec["nodeName"].stringValue == context.settings.name || isKnown(pod.key)
     }
 
-    /// Pods that miss something look again when an object of that kind comes or changes in their namespace.
+    /// Pods that miss something look again when an object of that kind comes or changes in their namespace, and those that show
+    /// an object as files when that one does.
     private func wakeBlocked(by resource: GroupResource) async {
         while !Task.isCancelled, !context.catalogue.isClosed {
             guard let changes = try? context.catalogue.watch(resource, since: context.catalogue.revision) else { continue }
             for key in context.blocked.all() { context.queue.add(key) }
+            // What changed while nobody watched is seen at the next look.
+            for key in context.configUsers.all { context.queue.add(key) }
             for await change in changes {
                 for key in context.blocked.all(namespace: change.object.namespace) { context.queue.add(key) }
+                for key in context.configUsers.pods(of: change.object.key) { context.queue.add(key) }
             }
         }
     }

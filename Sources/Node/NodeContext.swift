@@ -9,6 +9,7 @@ final class NodeContext: Sendable {
     let runtime: any ContainerRuntime
     let network: any PodNetworking
     let images: any ImageResolver
+    let prober: any Prober
     let settings: NodeSettings
     let machine: Machine
     let gpus: GPUPool
@@ -18,15 +19,20 @@ final class NodeContext: Sendable {
     let queue: WakeQueue
     /// The pods that wait for a ConfigMap, a Secret, a claim or an image.
     let blocked = BlockedPods()
+    let configUsers = ConfigUsers()
+    /// Tokens of service accounts for projected volumes.
+    let tokens: (any ServiceAccountTokens)?
 
     init(
-        client: Client, runtime: any ContainerRuntime, network: any PodNetworking, images: any ImageResolver, settings: NodeSettings,
-        machine: Machine, logger: Logger, clock: @escaping @Sendable () -> Timestamp
+        client: Client, runtime: any ContainerRuntime, network: any PodNetworking, images: any ImageResolver, prober: any Prober,
+        tokens: (any ServiceAccountTokens)?, settings: NodeSettings, machine: Machine, logger: Logger, clock: @escaping @Sendable () -> Timestamp
     ) {
         self.client = client
         self.runtime = runtime
         self.network = network
         self.images = images
+        self.prober = prober
+        self.tokens = tokens
         self.settings = settings
         self.machine = machine
         gpus = GPUPool(all: machine.gpus)

@@ -44,6 +44,11 @@ public struct NodeSettings: Sendable {
         version = "v1.32.0"
     }
 
+    /// `1.32` of `v1.32.0`.
+    var minorVersion: String {
+        version.drop { $0 == "v" }.split(separator: ".").prefix(2).joined(separator: ".")
+    }
+
     var podsDirectory: String { "\(stateDirectory)/pods" }
     var volumesDirectory: String { "\(stateDirectory)/volumes" }
     func podDirectory(_ uid: String) -> String { "\(podsDirectory)/\(uid)" }

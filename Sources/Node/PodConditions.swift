@@ -26,7 +26,7 @@ enum PodConditions {
     private static func initialized(_ spec: PodSpec, _ snapshots: Snapshots, _ phase: String) -> Condition {
         let incomplete = spec.initContainers.filter { container in
             let snapshot = snapshots[container.name] ?? ContainerSnapshot()
-            return container.isSidecar ? !snapshot.hasStarted : snapshot.terminated?.exitCode != 0
+            return container.isSidecar ? !snapshot.isStarted : snapshot.terminated?.exitCode != 0
         }
         if phase == "Succeeded" { return Condition(type: "Initialized", isTrue: true, reason: "PodCompleted") }
         // Once a container has started, initialisation is over even if a sidecar restarts.
@@ -41,7 +41,7 @@ enum PodConditions {
         if phase == "Succeeded" { return Condition(type: "ContainersReady", isTrue: false, reason: "PodCompleted") }
         if phase == "Failed" { return Condition(type: "ContainersReady", isTrue: false, reason: "PodFailed") }
         let watched = spec.initContainers.filter(\.isSidecar) + spec.containers
-        let unready = watched.filter { !(snapshots[$0.name]?.isRunning ?? false) }
+        let unready = watched.filter { !(snapshots[$0.name]?.isReady ?? false) }
         if unready.isEmpty { return Condition(type: "ContainersReady", isTrue: true) }
         return Condition(
             type: "ContainersReady", isTrue: false, reason: "ContainersNotReady",

@@ -57,7 +57,7 @@ enum PodPhase {
 
     private static func countSidecar(_ snapshot: ContainerSnapshot, _ counts: inout Counts) {
         switch snapshot.state {
-        case .running: counts.running += 1
+        case .running: if snapshot.isStarted { counts.running += 1 } else { counts.pendingInit += 1 }
         case .terminated: break
         case .waiting:
             if snapshot.last == nil {

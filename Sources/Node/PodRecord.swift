@@ -46,8 +46,14 @@ struct PodDirectory: Sendable {
     var containers: String { "\(path)/containers" }
     var volumes: String { "\(path)/volumes" }
     var logs: String { "\(path)/logs" }
+    /// What containers share; absent in a pod of one container.
+    var shared: String { "\(path)/shared" }
     func attempts(of container: String) -> String { "\(containers)/\(container)" }
     func attempt(_ number: Int, of container: String) -> String { "\(containers)/\(container)/\(number)" }
+    /// Says which probe has condemned an attempt, from before it is ended.
+    func verdict(_ number: Int, of container: String) -> String { "\(attempt(number, of: container))/verdict" }
+    /// Says that an attempt's `postStart` hook has ended well.
+    func hookMark(_ number: Int, of container: String) -> String { "\(attempt(number, of: container))/post-started" }
     func logDirectory(of container: String) -> String { "\(logs)/\(container)" }
     func log(_ number: Int, of container: String) -> String { "\(logs)/\(container)/\(number).log" }
 

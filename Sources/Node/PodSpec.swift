@@ -55,6 +55,8 @@ struct PodSpec: Sendable {
     var name: String { object.name }
     var namespace: String { object.namespace }
     /// Init containers in order, then the others.
+    /// Whether containers run beside each other, and so have an ipc namespace and `/dev/shm` in common.
+    var hasSeveral: Bool { containers.count + initContainers.count(where: \.isSidecar) > 1 }
     var all: [ContainerSpec] { initContainers + containers }
     var nodeName: String { json["nodeName"].stringValue ?? "" }
     var securityContext: JSON { json["securityContext"] }
@@ -71,6 +73,12 @@ struct PodSpec: Sendable {
         var name = name.prefix(63)
         while let last = name.last, last == "." || last == "-" { name.removeLast() }
         return String(name)
+    }
+
+    /// `hostname.subdomain.namespace.svc.domain`; `nil` without a subdomain.
+    func fullHostname(domain: String) -> String? {
+        guard let subdomain = json["subdomain"].stringValue, !subdomain.isEmpty else { return nil }
+        return "\(hostname).\(subdomain).\(namespace).svc.\(domain)"
     }
 
     /// The container whose output the metrics of a Katib trial are read from, where this is a trial's pod.

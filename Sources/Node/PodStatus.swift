@@ -41,7 +41,7 @@ struct PodStatus {
     private func phase(_ old: JSON) -> String {
         // A pod never leaves a phase that is an end.
         if spec.isTerminal { return spec.phase }
-        let anyRunning = snapshots.values.contains(where: \.isRunning)
+        let anyRunning = snapshots.values.contains(where: \.isAlive)
         if failure != nil, !anyRunning { return "Failed" }
         let phase = PodPhase.phase(of: spec, snapshots, isEnding: isEnding)
         // Sidecars may still be stopping: the end is told when nothing runs any more.
@@ -54,7 +54,7 @@ struct PodStatus {
         var json: JSON = [
             "name": .string(container.name), "state": state(snapshot), "lastState": [:],
             "ready": JSON(isReady(container, snapshot)), "restartCount": JSON(snapshot.restartCount),
-            "image": .string(container.image), "imageID": .string(snapshot.imageID), "started": JSON(snapshot.isRunning),
+            "image": .string(container.image), "imageID": .string(snapshot.imageID), "started": JSON(snapshot.isStarted),
         ]
         if let last = snapshot.last { json["lastState"] = ["terminated": last.json] }
         if !snapshot.containerID.isEmpty { json["containerID"] = .string(snapshot.containerID) }
@@ -63,7 +63,7 @@ struct PodStatus {
 
     private func isReady(_ container: ContainerSpec, _ snapshot: ContainerSnapshot) -> Bool {
         if container.isInit && !container.isSidecar { return snapshot.terminated?.exitCode == 0 }
-        return snapshot.isRunning
+        return snapshot.isReady
     }
 
     private func state(_ snapshot: ContainerSnapshot) -> JSON {

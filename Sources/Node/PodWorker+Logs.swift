@@ -44,10 +44,10 @@ extension PodWorker {
     private func isFinal(_ container: String) -> Bool {
         guard !isGone, let pod = context.catalogue.get(key), pod.uid == uid, !pod.isTerminalPod else { return true }
         guard let run = containers[container], run.running == nil, let ended = run.ended else { return false }
-        switch PodSpec(pod).restartPolicy {
-        case "Never": return true
-        case "OnFailure": return ended.exitCode == 0
-        default: return false
+        let spec = PodSpec(pod)
+        if let container = spec.initContainers.first(where: { $0.name == container }) {
+            return !container.isSidecar && (ended.exitCode == 0 || spec.restartPolicy == "Never")
         }
+        return !isRestarted(run, ended, spec)
     }
 }

@@ -7,10 +7,8 @@ extension PodWorker {
     /// What all containers of the pod need: its directory, address, GPUs, files and volumes. Safe to run again.
     func prepare(_ spec: PodSpec) async throws -> [String: PodVolumes.Prepared] {
         if address == nil { try await setUp(spec) }
-        let catalogue = context.catalogue
-        let volumes = PodVolumes(
-            pod: spec, directory: directory.volumes, settings: context.settings, fields: fields(spec),
-            config: context.config(namespace: spec.namespace), find: { catalogue.get($0) })
+        let volumes = volumes(spec)
+        context.configUsers.set(key, ConfigUsers.references(of: spec))
         do throws(PodVolumes.Problem) {
             let prepared = try volumes.prepare()
             toldProblem = ""
@@ -24,6 +22,25 @@ extension PodWorker {
             // What it names may appear at any time, which wakes the pod; a full disk tells nobody when it has room again.
             throw StartProblem(retryAfter: .seconds(30))
         }
+    }
+
+    private func volumes(_ spec: PodSpec) -> PodVolumes {
+        let catalogue = context.catalogue
+        return PodVolumes(
+            pod: spec, directory: directory.volumes, settings: context.settings, fields: fields(spec),
+            config: context.config(namespace: spec.namespace), find: { catalogue.get($0) }, tokens: context.tokens,
+            isFirst: !containers.values.contains { $0.attempt >= 0 })
+    }
+
+    /// What containers see of ConfigMaps, Secrets and the pod's own labels follows those while they run.
+    func refreshVolumes(_ spec: PodSpec) {
+        guard PodVolumes.hasFiles(spec), containers.values.contains(where: { $0.running != nil }) else { return }
+        context.configUsers.set(key, ConfigUsers.references(of: spec))
+        let problem = volumes(spec).refresh().first?.message ?? ""
+        if !problem.isEmpty, problem != toldProblem {
+            context.client.event(spec.object, type: "Warning", reason: "FailedMount", message: problem)
+        }
+        toldProblem = problem
     }
 
     private func setUp(_ spec: PodSpec) async throws {
@@ -62,10 +79,7 @@ extension PodWorker {
     private func writeFiles(_ spec: PodSpec, _ address: String) throws {
         let settings = context.settings
         let hostname = spec.hostname
-        var domain: String?
-        if let subdomain = spec.json["subdomain"].stringValue, !subdomain.isEmpty {
-            domain = "\(hostname).\(subdomain).\(spec.namespace).svc.\(settings.clusterDomain)"
-        }
+        let domain = spec.fullHostname(domain: settings.clusterDomain)
         let aliases = spec.json["hostAliases"].elements.map { alias in
             (ip: alias["ip"].stringValue ?? "", hostnames: alias["hostnames"].elements.compactMap(\.stringValue))
         }

@@ -15,11 +15,11 @@ extension PodWorker {
         let statuses = pod.status["initContainerStatuses"].elements + pod.status["containerStatuses"].elements
         for container in spec.all {
             let status = statuses.first { $0["name"].stringValue == container.name } ?? .null
-            await recover(container, status)
+            await recover(container, spec, status)
         }
     }
 
-    private func recover(_ container: ContainerSpec, _ status: JSON) async {
+    private func recover(_ container: ContainerSpec, _ spec: PodSpec, _ status: JSON) async {
         let name = container.name
         var run = ContainerRun()
         let numbers = directory.attemptNumbers(of: name)
@@ -48,8 +48,15 @@ extension PodWorker {
         guard run.attempt >= 0 else { return }
         run.imageID = status["imageID"].stringValue ?? ""
         if run.imageID.isEmpty { run.imageID = (try? context.images.resolve(container.image))?.imageID ?? "" }
+        run.condemnation = Files.text(directory.verdict(run.attempt, of: name)).flatMap(ProbeKind.init).map(Condemnation.probe)
+        run.health = ContainerHealth(container)
+        if status["containerID"].stringValue == ContainerIdentifier.text(uid: uid, container: name, attempt: run.attempt) {
+            run.health.resume(isStarted: status["started"].boolValue == true, isReady: status["ready"].boolValue == true)
+        }
         containers[name] = run
-        if let adopted { follow(adopted, name, attempt: run.attempt) }
+        guard let adopted else { return }
+        follow(adopted, name, attempt: run.attempt)
+        begun(container, spec, attempt: run.attempt, isAdopted: true)
     }
 
     private func adopt(_ state: String) -> AdoptedContainer {

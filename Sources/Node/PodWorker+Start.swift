@@ -10,12 +10,14 @@ extension PodWorker {
     func advance(_ spec: PodSpec) async -> Duration? {
         context.blocked.set(key, false)
         var delays: [Duration] = []
+        if let delay = stopCondemned(spec) { delays.append(delay) }
         let hasStarted = spec.containers.contains { (containers[$0.name]?.attempt ?? -1) >= 0 }
         for container in spec.initContainers {
             let run = containers[container.name] ?? ContainerRun()
             if container.isSidecar {
                 if run.running == nil, let delay = await startIfDue(container, spec) { delays.append(delay) }
-                if (containers[container.name]?.attempt ?? -1) < 0 { return delays.min() }
+                // The next one waits for its hook and its startup probe; what already runs needs it no more for its own start.
+                if !hasStarted, containers[container.name]?.isStarted != true { return delays.min() }
                 continue
             }
             if hasStarted || run.ended?.exitCode == 0 { continue }
@@ -26,18 +28,25 @@ extension PodWorker {
         }
         for container in spec.containers {
             let run = containers[container.name] ?? ContainerRun()
-            if run.running != nil || !mayStart(run, spec) { continue }
-            if let delay = await startIfDue(container, spec) { delays.append(delay) }
+            if run.running == nil, run.ended.map({ isRestarted(run, $0, spec) }) ?? true,
+                let delay = await startIfDue(container, spec)
+            {
+                delays.append(delay)
+            }
+            // Containers start one after the other: a postStart hook holds up those behind it, as in kubelet's loop.
+            if let run = containers[container.name], run.running != nil, !run.postStart.isDone { return delays.min() }
         }
         return delays.min()
     }
 
-    private func mayStart(_ run: ContainerRun, _ spec: PodSpec) -> Bool {
-        guard let ended = run.ended else { return true }
-        return switch spec.restartPolicy {
-        case "Never": false
-        case "OnFailure": ended.exitCode != 0
-        default: true
+    /// Whether a container that has ended is started again. A probe that has ended it asks for that whatever its exit code is.
+    func isRestarted(_ run: ContainerRun, _ ended: TerminatedState, _ spec: PodSpec) -> Bool {
+        switch spec.restartPolicy {
+        case "Never": return false
+        case "OnFailure":
+            if case .probe = run.condemnation { return true }
+            return ended.exitCode != 0
+        default: return true
         }
     }
 
@@ -120,7 +129,7 @@ extension PodWorker {
         let places = ContainerPlan.Places(
             identifier: "\(uid)-\(name)-\(attempt)", stateDirectory: state, logPath: directory.log(attempt, of: name),
             podDirectory: directory.path)
-        let sandbox = try plan(container, spec, environment, volumes, places)
+        let sandbox = try plan(container, spec, environment, volumes, places, try share(spec))
         try await makeRoom(for: attempt, of: name)
         if attempt == 0 { welcome(spec, container, environment) }
         begin(attempt, of: container, environment)
@@ -130,6 +139,7 @@ extension PodWorker {
             follow(running, name, attempt: attempt)
             event(spec, container, "Normal", "Created", "Created container: \(name)")
             event(spec, container, "Normal", "Started", "Started container \(name)")
+            begun(container, spec, attempt: attempt)
             return nil
         } catch let failure as ContainerSetupFailure {
             let now = context.now
@@ -148,22 +158,35 @@ extension PodWorker {
 
     private func plan(
         _ container: ContainerSpec, _ spec: PodSpec, _ environment: ResolvedEnvironment, _ volumes: [String: PodVolumes.Prepared],
-        _ places: ContainerPlan.Places
+        _ places: ContainerPlan.Places, _ shared: SharedPlaces?
     ) throws(StartProblem) -> SandboxSpec {
         let plan = ContainerPlan(
             pod: spec, container: container, environment: environment, volumes: volumes, fields: fields(spec),
             config: context.config(namespace: spec.namespace), settings: context.settings,
             gpus: GPUDevices(indices: record?.gpus[container.name] ?? []))
-        // Containers of one pod share shared memory and semaphores as long as one of them lives.
-        let sibling = containers.values.lazy.compactMap(\.running).first
         do {
-            return try plan.spec(
-                places, namespaces: JoinedNamespaces(network: address?.namespacePath, ipc: sibling?.namespaces.ipc, uts: nil))
+            let sandbox = try plan.spec(
+                places, namespaces: JoinedNamespaces(network: address?.namespacePath, ipc: shared?.ipc, uts: nil),
+                sharedMemory: shared?.memory)
+            let refused = plan.refusedCapabilities
+            if !refused.isEmpty {
+                event(
+                    spec, container, "Warning", "CapabilitiesRefused",
+                    "Capabilities beyond the runtime's default set are not given: \(refused.joined(separator: ", "))")
+            }
+            return sandbox
         } catch {
             context.blocked.set(key, true)
             tell(spec, container, error.reason, error.message, event: "Failed", prefix: "Error: ")
             throw StartProblem()
         }
+    }
+
+    /// What outlives each of several containers, whichever of them comes first and ends first.
+    private func share(_ spec: PodSpec) throws -> SharedPlaces? {
+        guard spec.hasSeveral else { return nil }
+        try Files.makeDirectory(directory.shared)
+        return try context.runtime.share(directory.shared)
     }
 
     /// The attempt's directory is the record that it may have run: made before, never after.
@@ -198,6 +221,10 @@ extension PodWorker {
         run.attempt = attempt
         run.ended = nil
         run.waiting = nil
+        run.health = ContainerHealth(container)
+        run.postStart = .done
+        run.stop = nil
+        run.condemnation = nil
         run.imageID = environment.imageID
         containers[container.name] = run
     }

@@ -25,6 +25,10 @@ actor PodWorker {
     private(set) var isGone = false
     /// The volume problem that was told last, so that it is told once.
     var toldProblem = ""
+    /// When volumes were measured last.
+    var measuredAt: Timestamp?
+    /// Why the pod is evicted.
+    var eviction: String?
     private var hasIssuedDelete = false
     private var observers: [CheckedContinuation<Void, Never>] = []
 
@@ -42,12 +46,29 @@ actor PodWorker {
         let spec = PodSpec(pod)
         if spec.isTerminal { return try await settle(spec) }
         if pod.isBeingDeleted { return try await end(spec, because: .deletion) }
+        if record == nil, let refusal = PodPolicy.refusal(spec) { return try await reject(spec, refusal) }
         let left = timeLeft(spec)
         if let left, left <= .zero { return try await end(spec, because: .deadline) }
+        await measureVolumes(spec)
+        if let eviction { return try await end(spec, because: .eviction(eviction)) }
         if stopping != nil || areOnlySidecarsLeft(spec) { return try await end(spec, because: .completion) }
         let delay = await advance(spec)
+        refreshVolumes(spec)
         try await writeStatus(spec)
-        return [left, delay].compactMap { $0 }.min()
+        return [left, delay, measuring(spec)].compactMap { $0 }.min()
+    }
+
+    /// A pod that may not run here fails before anything of it has started.
+    private func reject(_ spec: PodSpec, _ refusal: PodPolicy.Refusal) async throws -> Duration? {
+        context.client.event(spec.object, type: "Warning", reason: refusal.reason, message: refusal.message)
+        let now = context.now
+        _ = try await context.client.updateStatus(key, uid: uid) { status in
+            status["phase"] = "Failed"
+            status["reason"] = .string(refusal.reason)
+            status["message"] = .string("Pod was rejected: \(refusal.message)")
+            if !status.has("startTime") { status["startTime"] = now.json }
+        }
+        return nil
     }
 
     /// The pod's object is gone: ends everything at once and removes all traces.
@@ -117,6 +138,7 @@ actor PodWorker {
 
     private func ended(_ name: String, attempt: Int, _ exit: ContainerExit) {
         guard let run = containers[name], run.attempt == attempt, run.running != nil else { return }
+        containers[name]?.cancelQuestions()
         containers[name]?.running = nil
         containers[name]?.ended = terminated(name, attempt: attempt, exit)
         run.end?.set()
@@ -136,8 +158,13 @@ actor PodWorker {
         if isCleaned { return }
         if let address { context.network.release(address) }
         context.gpus.release(uid)
+        context.configUsers.set(key, [])
         if record != nil {
             PodVolumes.unmount(directory.volumes)
+            if Files.isDirectory(directory.shared) {
+                try context.runtime.unshare(directory.shared)
+                try await context.runtime.remove(directory.shared)
+            }
             try await context.runtime.remove(directory.volumes)
             try await context.runtime.remove(directory.containers)
             // A later daemon must not think that the address is still this pod's.

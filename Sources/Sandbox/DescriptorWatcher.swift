@@ -2,7 +2,7 @@ import CSandbox
 import Glibc
 import Synchronization
 
-/// One thread that sleeps in epoll and runs a callback when a descriptor becomes readable or is hung up. Callbacks must not
+/// One thread that sleeps in epoll and runs a callback when a descriptor becomes readable (or writable) or is hung up. Callbacks must not
 /// block. The thread ends when nobody holds the watcher and nothing is watched any more.
 final class DescriptorWatcher: Sendable {
     typealias Handler = @Sendable () -> Void
@@ -54,7 +54,7 @@ final class DescriptorWatcher: Sendable {
             throw .system(operation: "create an event descriptor", errno: -stop)
         }
         core = Core(epoll: epoll, stop: stop)
-        let added = ksb_watch_add(epoll, stop, 0)
+        let added = ksb_watch_add(epoll, stop, 0, 0)
         guard added == 0 else { throw .system(operation: "watch the stop event", errno: -added) }
         try Self.startThread(core)
     }
@@ -86,16 +86,22 @@ final class DescriptorWatcher: Sendable {
 
     /// Runs `handler` once, on the watcher's thread, when `descriptor` is next readable or hung up. A descriptor may be watched
     /// again afterwards, from the handler too; closing it in between is fine.
-    func whenReadable(_ descriptor: Int32, _ handler: @escaping Handler) throws(SandboxError) {
+    /// - Parameter forWriting: when it is writable or broken instead. A descriptor is watched for one of the two at a time.
+    /// - Returns: a number to take it back by.
+    @discardableResult
+    func whenReadable(_ descriptor: Int32, forWriting: Bool = false, _ handler: @escaping Handler) throws(SandboxError) -> UInt64 {
         let token = core.handlers.withLock { state in
             let token = state.next
             state.next += 1
             state.byToken[token] = Watched(handler: handler, watcher: self)
             return token
         }
-        let code = ksb_watch_add(core.epoll, descriptor, token)
-        if code == 0 { return }
-        core.handlers.withLock { _ = $0.byToken.removeValue(forKey: token) }
+        let code = ksb_watch_add(core.epoll, descriptor, token, forWriting ? 1 : 0)
+        if code == 0 { return token }
+        forget(token)
         throw .system(operation: "watch descriptor \(descriptor)", errno: -code)
     }
+
+    /// The handler will not run, unless it does just now.
+    func forget(_ token: UInt64) { core.handlers.withLock { _ = $0.byToken.removeValue(forKey: token) } }
 }

@@ -10,8 +10,8 @@ public final class Sandbox: Sendable {
     /// Nanoseconds since 1970.
     public let startedAt: Int64
 
-    private let groups: [String]
-    private let initProcess: OwnedDescriptor?
+    let groups: [String]
+    let initProcess: OwnedDescriptor?
     private let end = Mutex<(record: ExitRecord?, waiters: [CheckedContinuation<ExitRecord, Never>])>((nil, []))
 
     init(stateDirectory: String, initPID: Int32, initStart: UInt64, startedAt: Int64, groups: [String]) {

@@ -17,19 +17,21 @@ public final class SandboxRuntime: Sendable {
     private let configuration: SandboxConfiguration
     private let identity: IdentityMap
     private let controlGroups: ControlGroups
-    private let shim: OwnedDescriptor
+    let shim: OwnedDescriptor
     private let userNamespace: OwnedDescriptor?
     private let seccomp: [UInt8]
     private let bootID: String
-    private let watcher: DescriptorWatcher
+    let watcher: DescriptorWatcher
     /// Calls that block for a while (process creation, file removal) stay off the cooperative pool.
-    private let queue = DispatchQueue(label: "kindling.sandbox", attributes: .concurrent)
+    let queue = DispatchQueue(label: "kindling.sandbox", attributes: .concurrent)
     private let warm = Mutex<(ready: [Supervisor], starting: Int, counter: UInt64)>(([], 0, 0))
     private let groupPrefix: String
 
     /// Prepares what all containers share: the sealed shim, the seccomp program, the control groups, the user namespace.
     public init(configuration: SandboxConfiguration) throws {
         self.configuration = configuration
+        // A program that reads no more is told by the write, not by the end of the daemon.
+        signal(SIGPIPE, SIG_IGN)
         identity = try IdentityMap.current()
         controlGroups = configuration.useControlGroups ? ControlGroups.discover(instance: configuration.instance) : .none
         let copy = ksb_sealed_copy(configuration.shimPath)
@@ -100,9 +102,9 @@ public final class SandboxRuntime: Sendable {
         }
     }
 
-    /// At most 4 KiB that the container wrote to its `terminationMessagePath`; empty when it wrote nothing.
+    /// The last 4 KiB that the container wrote to its `terminationMessagePath`; empty when it wrote nothing.
     public func terminationMessage(stateDirectory: String) -> [UInt8] {
-        (try? readSmallBytes("\(stateDirectory)/termination-log", limit: 4096)) ?? []
+        (try? readTail("\(stateDirectory)/termination-log", limit: 4096)) ?? []
     }
 
     /// A warm supervisor if one is alive, else a new one, with the spec handed over.

@@ -66,13 +66,15 @@ public enum SandboxError: Error, Sendable, CustomStringConvertible {
     case system(operation: String, errno: Int32)
     /// The spec cannot be used as it is.
     case invalidSpec(String)
+    /// The container has ended, or its record cannot be used: nothing more can be run in it.
+    case notRunning(String)
     /// The shim's binary is missing or unusable.
     case shimUnusable(path: String, reason: String)
 
     public var description: String {
         switch self {
         case .system(let operation, let errno): "\(operation): \(systemErrorText(errno))"
-        case .invalidSpec(let reason): reason
+        case .invalidSpec(let reason), .notRunning(let reason): reason
         case .shimUnusable(let path, let reason):
             "lab-shim is expected at \(path), but \(reason); reinstall Kindling or run `make build`"
         }

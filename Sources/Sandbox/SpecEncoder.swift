@@ -25,6 +25,17 @@ struct SpecEncoder {
         return encoder.bytes
     }
 
+    /// What `lab-shim exec` is to run: the program, and variables beside the container's own.
+    static func encode(_ request: ExecRequest) throws(SandboxError) -> [UInt8] {
+        guard !request.arguments.isEmpty else { throw .invalidSpec("a command is needed to run in a container; the argument list is empty") }
+        var encoder = SpecEncoder()
+        encoder.append(fixed: ksb_header())
+        for argument in request.arguments { try encoder.append(KSB_ARGUMENT, argument, "argument") }
+        for variable in request.environment { try encoder.append(KSB_ENVIRONMENT, variable, "environment variable") }
+        encoder.finish()
+        return encoder.bytes
+    }
+
     private mutating func appendStrings(_ spec: SandboxSpec) throws(SandboxError) {
         guard !spec.identifier.isEmpty, spec.identifier.utf8.count <= 200, spec.identifier.utf8.allSatisfy(Self.isNameByte)
         else {

@@ -20,21 +20,36 @@ final class Supervisor: Sendable {
     static func spawn(
         executable: OwnedDescriptor, userNamespace: OwnedDescriptor?, groups: [String]
     ) throws(SandboxError) -> Supervisor {
+        var arguments = ["lab-shim", "run"]
+        if userNamespace != nil { arguments.append("--user-namespace") }
+        return try start(executable, arguments, [userNamespace].compactMap { $0 }, groups: groups)
+    }
+
+    /// Starts one that runs another program in a container: its spec as recorded, the request, and the program's standard
+    /// streams, of which there are none when it gets a terminal.
+    static func spawnExec(
+        executable: OwnedDescriptor, container: OwnedDescriptor, spec: OwnedDescriptor, request: OwnedDescriptor, streams: [OwnedDescriptor],
+        groups: [String]
+    ) throws(SandboxError) -> Supervisor {
+        let arguments = ["lab-shim", "exec"] + (streams.isEmpty ? ["--terminal"] : [])
+        return try start(executable, arguments, [container, spec, request] + streams, groups: groups)
+    }
+
+    private static func start(
+        _ executable: OwnedDescriptor, _ arguments: [String], _ more: [OwnedDescriptor], groups: [String]
+    ) throws(SandboxError) -> Supervisor {
         var pair: [Int32] = [-1, -1]
         let made = ksb_socket_pair(&pair)
         guard made == 0 else { throw .system(operation: "make a supervisor's control socket", errno: -made) }
         let ours = OwnedDescriptor(pair[0])
         let theirs = OwnedDescriptor(pair[1])
-        var arguments = ["lab-shim", "run"]
-        var descriptors = [theirs.number]
-        if let userNamespace {
-            arguments.append("--user-namespace")
-            descriptors.append(userNamespace.number)
-        }
-        for group in groups { arguments.append(contentsOf: ["--cgroup", group]) }
+        let arguments = arguments + groups.flatMap { ["--cgroup", $0] }
         var pidfd: Int32 = -1
-        let pid = withCStrings(arguments) { argv in
-            ksb_spawn(executable.number, argv, descriptors, Int32(descriptors.count), &pidfd)
+        let pid = withExtendedLifetime((theirs, more)) {
+            let descriptors = [theirs.number] + more.map(\.number)
+            return withCStrings(arguments) { argv in
+                ksb_spawn(executable.number, argv, descriptors, Int32(descriptors.count), &pidfd)
+            }
         }
         guard pid > 0 else { throw .system(operation: "start lab-shim", errno: -pid) }
         return Supervisor(pid: pid, pidfd: OwnedDescriptor(pidfd), control: ours, groups: groups)
@@ -43,6 +58,24 @@ final class Supervisor: Sendable {
     /// Hands over the spec. False when the process is gone.
     func send(spec: OwnedDescriptor) -> Bool {
         ksb_send_descriptor(control.number, spec.number) == 0
+    }
+
+    /// The next event and the descriptor that came with it, without waiting.
+    func receiveWithDescriptor() -> (Report, OwnedDescriptor?) {
+        var event = ksb_event()
+        var descriptors = [Int32](repeating: -1, count: Int(KD_FDS_MAX))
+        var count: Int32 = 0
+        _ = fcntl(control.number, F_SETFL, O_NONBLOCK)
+        let length = withUnsafeMutableBytes(of: &event) { kd_receive_packet(control.number, $0.baseAddress, $0.count, &descriptors, &count) }
+        let received = descriptors.prefix(Int(count)).map { OwnedDescriptor($0) }
+        if length == MemoryLayout<ksb_event>.size { return (.event(event), received.first) }
+        return (length == -Int(EAGAIN) || length == -Int(ECONNRESET) ? .nothing : .hungUp, nil)
+    }
+
+    /// Asks an exec's supervisor to send a signal to the program.
+    func send(signal: UInt8) {
+        var byte = signal
+        _ = Glibc.send(control.number, &byte, 1, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
     }
 
     enum Report {
@@ -63,9 +96,12 @@ final class Supervisor: Sendable {
         return .hungUp
     }
 
+    /// Tells an exec's supervisor that nobody wants to know any more.
+    func hangUp() { shutdown(control.number, Int32(SHUT_RDWR)) }
+
     /// Collects the process when it ends, so that no zombie stays. Keeps the descriptors until then.
     func reapWhenDone(_ watcher: DescriptorWatcher) {
-        try? watcher.whenReadable(pidfd.number) { [self] in _ = ksb_reap(pidfd.number) }
+        _ = try? watcher.whenReadable(pidfd.number) { [self] in _ = ksb_reap(pidfd.number) }
     }
 }
 

@@ -29,6 +29,18 @@ func readSmallBytes(_ path: String, limit: Int = 1 << 16) throws(SandboxError) -
     return bytes
 }
 
+/// The last bytes of a file that may be large, and may grow.
+func readTail(_ path: String, limit: Int) throws(SandboxError) -> [UInt8] {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+    guard descriptor >= 0 else { throw .system(operation: "open \(path)", errno: errno) }
+    defer { close(descriptor) }
+    let size = lseek(descriptor, 0, SEEK_END)
+    var bytes = [UInt8](repeating: 0, count: limit)
+    let count = pread(descriptor, &bytes, limit, max(0, size - off_t(limit)))
+    guard count >= 0 else { throw .system(operation: "read \(path)", errno: errno) }
+    return Array(bytes[..<count])
+}
+
 /// Writes a kernel file with one system call. Returns 0 or the error number.
 func writeKernelFile(_ path: String, _ text: String) -> Int32 {
     let descriptor = open(path, O_WRONLY | O_CLOEXEC)

@@ -13,7 +13,8 @@ __attribute__((weak)) int shim_helper(int argc, char **argv) {
 
 int main(int argc, char **argv) {
     if (argc > 1 && strcmp(argv[1], "run") == 0) return shim_run(argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "exec") == 0) return shim_exec(argc - 1, argv + 1);
     if (argc > 1 && strcmp(argv[1], "helper") == 0) return shim_helper(argc - 1, argv + 1);
-    fputs("usage: lab-shim run|helper …  (started by labd; not meant to be run by hand)\n", stderr);
+    fputs("usage: lab-shim run|exec|helper …  (started by labd; not meant to be run by hand)\n", stderr);
     return 64;
 }

@@ -148,7 +148,7 @@ static int take_spec(void) {
     if (cgroups_limit(&self.groups, &self.spec) < 0) return -1;
     self.log = log_open(self.spec.log_path, numbers->log_max_bytes, numbers->log_max_files);
     if (!self.log) return -1;
-    if (record_state(&self.spec, &self.groups, self.init, self.init_start, self.started_ns) < 0) return -1;
+    if (record_spec(&self.spec) < 0 || record_state(&self.spec, &self.groups, self.init, self.init_start, self.started_ns) < 0) return -1;
     // Only now look whether the daemon lives: if it is gone before this, the next one may find no record and start the container
     // again, so we must not; if it goes after this, the next one finds the record.
     struct pollfd control = {.fd = CONTROL, .events = POLLIN};

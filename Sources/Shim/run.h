@@ -51,6 +51,8 @@ struct spec {
     bool in_unified_group;  // known to the init, not part of the file
 };
 int spec_read(int fd, struct spec *spec);
+/// The same for a list of records that need not describe a whole container.
+int spec_parse(int fd, struct spec *spec);
 
 // ---- between supervisor and init (run_message.c)
 enum init_message_type { INIT_NEEDS_MAPS = 1, INIT_STARTED, INIT_FAILED, INIT_EXITED };
@@ -73,6 +75,8 @@ struct cgroups {
 bool cgroups_add(struct cgroups *groups, const char *argument);
 int cgroups_create(struct cgroups *groups);
 int cgroups_attach(const struct cgroups *groups, pid_t pid);
+/// The same for every hierarchy: for a process that was not born into the unified one.
+int cgroups_join(const struct cgroups *groups, pid_t pid);
 int cgroups_limit(const struct cgroups *groups, const struct spec *spec);
 bool cgroups_limit_memory(const struct cgroups *groups);
 uint64_t cgroups_oom_kills(const struct cgroups *groups);
@@ -95,6 +99,8 @@ struct outcome {
     int64_t started_ns, finished_ns;
     const struct failure *failure;
 };
+/// The spec itself, for those who join the container later.
+int record_spec(const struct spec *spec);
 int record_state(const struct spec *spec, const struct cgroups *groups, pid_t init, uint64_t init_start, int64_t started_ns);
 void record_exit(const struct spec *spec, const struct outcome *outcome);
 int64_t now_ns(void);
@@ -116,10 +122,22 @@ bool init_await(int socket, char wanted);
 /// Namespaces and identity of the calling init (run_identity.c).
 int enter_namespaces(const struct spec *spec);
 int enter_user(const struct init_context *context, const struct spec *spec);
+/// Gives pipes to the user that the program will be.
+void own_streams(const struct ksb_numbers *numbers, const int *streams, size_t count);
+/// Groups, bounding set, group and user; inside the user namespace.
+int assume_identity(const struct spec *spec);
+/// Limits, capabilities, no_new_privs and the seccomp filter.
 int drop_privileges(const struct spec *spec);
+
+// ---- the program takes the place of the calling process (run_program.c)
+/// Returns an error number when it cannot.
+int program_exec(const struct spec *spec);
+/// Notes such an error as the failure; always returns -1.
+int program_explain(const struct list *arguments, int error);
 
 // ---- the container's file system: built, then entered (run_mounts.c, run_root.c, run_volumes.c)
 int root_enter(const struct spec *spec);
+int enter_working_directory(const struct spec *spec);
 int root_standard_mounts(const struct spec *spec, int root);
 int root_masks(const struct spec *spec, int root);
 /// An overlay at `place` whose private layers `NAMEupper` and `NAMEwork` are made in the state directory. `lower` are

@@ -58,13 +58,17 @@ int cgroups_create(struct cgroups *groups) {
     return 0;
 }
 
-int cgroups_attach(const struct cgroups *groups, pid_t pid) {
-    for (int kind = CGROUP_MEMORY; kind < CGROUP_KINDS; kind++) {
+static int attach_from(int kind, const struct cgroups *groups, pid_t pid) {
+    for (; kind < CGROUP_KINDS; kind++) {
         if (groups->directory[kind] && !write_number(groups->directory[kind], "cgroup.procs", (uint64_t)pid))
-            return fail("join the control group", "%s does not take the container's init", groups->directory[kind]);
+            return fail("join the control group", "%s does not take the container's process", groups->directory[kind]);
     }
     return 0;
 }
+
+int cgroups_attach(const struct cgroups *groups, pid_t pid) { return attach_from(CGROUP_MEMORY, groups, pid); }
+
+int cgroups_join(const struct cgroups *groups, pid_t pid) { return attach_from(CGROUP_UNIFIED, groups, pid); }
 
 static int limit_legacy(const struct cgroups *groups, const struct ksb_numbers *numbers) {
     const char *memory = groups->directory[CGROUP_MEMORY];

@@ -53,7 +53,7 @@ int enter_namespaces(const struct spec *spec) {
 
 // Into the user namespace in which the program will be: from here on we have no right over the namespaces and mounts made
 // before, which belong to the daemon's.
-static int enter_user_namespace(const struct init_context *context, const struct spec *spec) {
+int enter_user(const struct init_context *context, const struct spec *spec) {
     if (!spec->uid_map) {
         if (setns(context->user_namespace, CLONE_NEWUSER) == 0) return 0;
         return fail("join the user namespace", "the one that the daemon made for containers is unusable");
@@ -65,9 +65,14 @@ static int enter_user_namespace(const struct init_context *context, const struct
     return 0;
 }
 
-int enter_user(const struct init_context *context, const struct spec *spec) {
+void own_streams(const struct ksb_numbers *numbers, const int *streams, size_t count) {
+    // Whoever opens /dev/stdout anew must own it. Where that may not be, it is as before.
+    for (size_t i = 0; i < count; i++)
+        if (fchown(streams[i], numbers->user, numbers->group) < 0) continue;
+}
+
+int assume_identity(const struct spec *spec) {
     const struct ksb_numbers *numbers = &spec->numbers;
-    if (enter_user_namespace(context, spec) < 0) return -1;
     if (!(numbers->flags & KSB_NO_SETGROUPS) && setgroups(spec->group_count, spec->groups) < 0)
         return fail("set groups", "%zu supplementary groups are refused", spec->group_count);
     // The bounding set is what a program of user 0 gets at exec. Dropped while we still may.
@@ -108,8 +113,6 @@ int drop_privileges(const struct spec *spec) {
     if (spec->numbers.flags & KSB_LIMIT_NPROC) limit(RLIMIT_NPROC, spec->numbers.pids);
     if (set_capabilities(&spec->numbers) < 0) return fail("drop capabilities", "capset is refused");
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return fail("set no_new_privs", "the kernel refuses");
-    // The container's users may look at its init as at any process of theirs: it holds nothing that they do not.
-    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
     if (!spec->seccomp) return 0;
     struct sock_fprog program = {
         .len = (unsigned short)(spec->seccomp_bytes / sizeof(struct sock_filter)), .filter = (struct sock_filter *)spec->seccomp};

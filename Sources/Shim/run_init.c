@@ -25,46 +25,10 @@ struct program {
     int input;
     // Written by the child when every exec has failed; the two share their memory until then.
     int error;
-    char path[4200];
 };
-
-static const char *variable(const struct spec *spec, const char *name) {
-    size_t length = strlen(name);
-    for (size_t i = 0; i < spec->environment.count; i++)
-        if (strncmp(spec->environment.items[i], name, length) == 0 && spec->environment.items[i][length] == '=')
-            return spec->environment.items[i] + length + 1;
-    return NULL;
-}
-
-// Returns the error to report: a file that may not be run is better news than the next directory's lack of one.
-static int try_exec(const struct program *program, const char *path, int earlier) {
-    const struct spec *spec = program->spec;
-    execve(path, (char *const *)spec->arguments.items, (char *const *)spec->environment.items);
-    return earlier == EACCES && (errno == ENOENT || errno == ENOTDIR) ? EACCES : errno;
-}
-
-static int search_exec(struct program *program) {
-    const char *name = program->spec->arguments.items[0];
-    if (strchr(name, '/') || !name[0]) return try_exec(program, name, 0);
-    const char *at = variable(program->spec, "PATH");
-    if (!at) at = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-    int error = ENOENT;
-    for (;;) {
-        size_t length = strcspn(at, ":");
-        if (length > 0 && length + strlen(name) + 2 <= sizeof program->path) {
-            snprintf(program->path, sizeof program->path, "%.*s/%s", (int)length, at, name);
-            error = try_exec(program, program->path, error);
-            if (error != ENOENT && error != ENOTDIR && error != EACCES) return error;
-        }
-        if (!at[length]) return error;
-        at += length + 1;
-    }
-}
 
 static int run_program(void *context) {
     struct program *program = context;
-    sigset_t none;
-    sigemptyset(&none);
     setsid();
     umask(program->spec->numbers.umask);
     if (dup2(program->input, 0) < 0 || dup2(program->output[0], 1) < 0 || dup2(program->output[1], 2) < 0 ||
@@ -72,33 +36,8 @@ static int run_program(void *context) {
         program->error = errno;
         _exit(127);
     }
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    program->error = search_exec(program);
+    program->error = program_exec(program->spec);
     _exit(127);
-}
-
-static int explain_exec(const struct program *program) {
-    const char *name = program->spec->arguments.items[0];
-    struct stat info;
-    switch (program->error) {
-    case ENOENT:
-    case ENOTDIR:
-        if (strchr(name, '/') && stat(name, &info) == 0)
-            return fail_kind(
-                KSB_FAIL_NOT_EXECUTABLE, ENOENT, "start the program",
-                "exec: \"%s\": it exists, but the interpreter or loader that it names does not exist in the image", name);
-        return fail_kind(
-            KSB_FAIL_NOT_FOUND, ENOENT, "start the program", "exec: \"%s\": %s", name,
-            strchr(name, '/') ? "stat: no such file in the image" : "executable file not found in $PATH");
-    case EACCES:
-        return fail_kind(
-            KSB_FAIL_DENIED, EACCES, "start the program", "exec: \"%s\": permission denied; it must be an executable file", name);
-    case ENOEXEC:
-        return fail_kind(
-            KSB_FAIL_NOT_EXECUTABLE, ENOEXEC, "start the program",
-            "exec: \"%s\": exec format error; expected a binary of this machine or a script with a #! line", name);
-    default: return fail_kind(KSB_FAIL_SETUP, program->error, "start the program", "exec: \"%s\"", name);
-    }
 }
 
 static pid_t start_program(const struct init_context *context, const struct spec *spec, int input) {
@@ -114,7 +53,7 @@ static pid_t start_program(const struct init_context *context, const struct spec
     munmap(stack, PROGRAM_STACK);
     errno = error;
     if (pid < 0) return fail("start the program", "no process can be made; is the limit of processes too low?");
-    return program.error ? explain_exec(&program) : pid;
+    return program.error ? program_explain(&spec->arguments, program.error) : pid;
 }
 
 // Waits for one of the supervisor's bytes: 'M', the id maps are written; 'G', the state record is written and the daemon still
@@ -138,9 +77,13 @@ static int prepare(const struct init_context *context, struct spec *spec) {
     int input = open(spec->stdin_path ? spec->stdin_path : "/dev/null", O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (input < 0) return fail("open standard input", "%s must be readable", spec->stdin_path ? spec->stdin_path : "/dev/null");
     if (enter_namespaces(spec) < 0 || root_enter(spec) < 0 || enter_user(context, spec) < 0) return -1;
+    own_streams(&spec->numbers, context->output, 2);
+    if (assume_identity(spec) < 0) return -1;
     // After the last change of identity, which would undo it: no supervisor, no container.
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (drop_privileges(spec) < 0) return -1;
+    // The container's users may look at its init as at any process of theirs: it holds nothing that they do not.
+    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
     return input;
 }
 

@@ -1,4 +1,4 @@
-// The files `state` and `exit` of the state directory. Each is one write: a process may be killed between two system calls, not
+// The files `spec`, `state` and `exit` of the state directory. Each is one write: a process may be killed between two system calls, not
 // in the middle of a short one, so a file that ends with its last line is whole.
 #define _GNU_SOURCE
 #include <errno.h>
@@ -62,6 +62,15 @@ uint64_t run_start_time(pid_t pid) {
     char *at = strrchr(text, ')');
     for (int field = 2; at && field < 22; field++) at = strchr(at + 1, ' ');
     return at ? strtoull(at + 1, NULL, 10) : 0;
+}
+
+int record_spec(const struct spec *spec) {
+    int fd = open_record(spec, "spec");
+    ssize_t count = fd < 0 ? -1 : write(fd, spec->map, spec->map_bytes);
+    if (fd >= 0) close(fd);
+    if (count == (ssize_t)spec->map_bytes) return 0;
+    if (count >= 0) errno = ENOSPC;
+    return fail("write the spec's record", "the state directory %s must exist and be writable", spec->state_directory);
 }
 
 int record_state(const struct spec *spec, const struct cgroups *groups, pid_t init, uint64_t init_start, int64_t started_ns) {

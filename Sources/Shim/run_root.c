@@ -87,7 +87,7 @@ static int pivot(int root) {
     return 0;
 }
 
-static int enter_working_directory(const struct spec *spec) {
+int enter_working_directory(const struct spec *spec) {
     if (chdir(spec->working_directory) < 0)
         return fail("enter the working directory", "%s must be a directory", spec->working_directory);
     // A directory outside the root, reached through a leaked descriptor, would have no path here.

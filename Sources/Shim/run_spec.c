@@ -7,6 +7,8 @@
 
 #include "run.h"
 
+static const char *const wrong = "the daemon and lab-shim disagree about its format; install both from one build";
+
 struct cursor {
     const char *at, *end;
 };
@@ -116,7 +118,7 @@ static int make_room(struct spec *spec, struct cursor cursor) {
     return spec->mounts && spec->groups ? 0 : -1;
 }
 
-int spec_read(int fd, struct spec *spec) {
+int spec_parse(int fd, struct spec *spec) {
     memset(spec, 0, sizeof *spec);
     struct stat info;
     if (fstat(fd, &info) < 0) return fail("read the spec", "its memory file cannot be examined");
@@ -124,7 +126,6 @@ int spec_read(int fd, struct spec *spec) {
     spec->map = mmap(NULL, spec->map_bytes, PROT_READ, MAP_PRIVATE, fd, 0);
     if (spec->map == MAP_FAILED) return fail("read the spec", "its memory file cannot be mapped");
     const struct ksb_header *header = spec->map;
-    const char *const wrong = "the daemon and lab-shim disagree about its format; install both from one build";
     if (spec->map_bytes < sizeof *header || header->magic != KSB_SPEC_MAGIC || header->length != spec->map_bytes)
         return fail_kind(KSB_FAIL_SETUP, 0, "read the spec", "%s", wrong);
     struct cursor cursor = {(const char *)spec->map + sizeof *header, (const char *)spec->map + spec->map_bytes};
@@ -133,6 +134,11 @@ int spec_read(int fd, struct spec *spec) {
     const char *payload;
     while ((record = next(&cursor, &payload)))
         if (take(spec, record, payload) < 0) return fail_kind(KSB_FAIL_SETUP, 0, "read the spec", "%s", wrong);
+    return 0;
+}
+
+int spec_read(int fd, struct spec *spec) {
+    if (spec_parse(fd, spec) < 0) return -1;
     bool complete = spec->identifier && spec->state_directory && spec->log_path && spec->working_directory && spec->boot_id &&
                     spec->hostname && spec->lower.count > 0 && spec->arguments.count > 0;
     return complete ? 0 : fail_kind(KSB_FAIL_SETUP, 0, "read the spec", "%s", wrong);

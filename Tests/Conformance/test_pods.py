@@ -102,6 +102,23 @@ def test_several_containers_share_network_and_hostname(lab, ns, shows):
     shows("one container served the other over loopback")
 
 
+def test_containers_that_end_at_once_and_share_memory(lab, ns, shows):
+    """Whichever container ends first: the others start, and see the same /dev/shm."""
+    for number in range(6):
+        object = shell(f"p{number}", "echo here > /dev/shm/x", image="busybox")
+        object["spec"]["containers"].append({"name": "other", "image": "busybox", "command": ["sh", "-c", "until [ -s /dev/shm/x ]; do :; done; cat /dev/shm/x"]})
+        object["spec"]["containers"].append({"name": "third", "image": "busybox", "command": ["true"]})
+        lab.kubectl("apply", "-n", ns, "-f", "-", input=object)
+    for number in range(6):
+        lab.wait(f"pod/p{number}", "jsonpath={.status.phase}=Succeeded", ns)
+        assert log(lab, ns, f"p{number}", "-c", "other").strip() == "here"
+    two = [{"name": name, "image": "busybox", "command": ["true"]} for name in "ab"]
+    lab.kubectl("apply", "-n", ns, "-f", "-", input={"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "many"}, "spec": {
+        "completions": 20, "parallelism": 4, "backoffLimit": 0, "template": {"spec": {"restartPolicy": "Never", "containers": two}}}})
+    lab.wait("job/many", "condition=Complete", ns)
+    shows("6 pods of three containers, 20 of two: none failed")
+
+
 def test_restart_policies_and_back_off(lab, ns, shows):
     counting = {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}
     script = "n=$(cat /v/n 2>/dev/null || echo 0); echo $((n+1)) > /v/n; [ $n -ge 1 ] || exit 3; echo run $n"

@@ -31,6 +31,11 @@ final class FakeMachine: Sendable {
     private let state = Mutex(State())
     /// By the container's name.
     let scripts = Mutex<[String: Script]>([:])
+    /// What a command run in a container gives; by the container's identifier and the command.
+    let commands = Mutex<@Sendable (String, [String]) async throws -> ExecResult>({ _, _ in ExecResult(exitCode: 0) })
+
+    /// Commands that were run, with their containers, and signals, in order: `main-0: sh`, `main-0: signal 15`.
+    let history = Mutex<[String]>([])
 
     /// Identifiers of all containers whose program has ever run, in order.
     var starts: [String] { state.withLock { $0.starts } }
@@ -59,7 +64,7 @@ final class FakeMachine: Sendable {
             while !Task.isCancelled { try await Task.sleep(for: .seconds(3600)) }
             throw CancellationError()
         }
-        let container = FakeContainer(spec.identifier, script)
+        let container = FakeContainer(spec.identifier, script, self)
         state.withLock { state in
             state.specs.append(spec)
             state.starts.append(spec.identifier)
@@ -97,10 +102,12 @@ final class FakeContainer: RunningContainer {
     let startedAt = Timestamp.current
     var namespaces: JoinedNamespaces { JoinedNamespaces(ipc: "/proc/\(identifier)/ns/ipc") }
     private let isStubborn: Bool
+    private unowned let machine: FakeMachine
     private let state = Mutex<(exit: ContainerExit?, waiters: [CheckedContinuation<ContainerExit, Never>], signals: [Int32])>((nil, [], []))
 
-    init(_ identifier: String, _ script: Script) {
+    init(_ identifier: String, _ script: Script, _ machine: FakeMachine) {
         self.identifier = identifier
+        self.machine = machine
         if case .run(let stubborn) = script { isStubborn = stubborn } else { isStubborn = false }
     }
 
@@ -117,8 +124,24 @@ final class FakeContainer: RunningContainer {
         }
     }
 
+    func exec(_ request: ExecRequest) async throws -> any ContainerProcess {
+        FakeProcess(result: try await run(request.arguments, timeout: nil, outputLimit: .max))
+    }
+
+    func run(_ command: [String], timeout: Duration?, outputLimit: Int) async throws -> ExecResult {
+        if exit != nil { throw ContainerRuntimeBroken(description: "the container has ended") }
+        note(command.joined(separator: " "))
+        return try await machine.commands.withLock { $0 }(identifier, command)
+    }
+
+    private func note(_ what: String) {
+        let title = identifier.split(separator: "-").suffix(2).joined(separator: "-")
+        machine.history.withLock { $0.append("\(title): \(what)") }
+    }
+
     func signal(_ number: Int32) {
         state.withLock { $0.signals.append(number) }
+        note("signal \(number)")
         if number == 9 || number == 15 && !isStubborn { exit(128 + Int(number), signal: Int(number)) }
     }
 
@@ -136,6 +159,29 @@ final class FakeContainer: RunningContainer {
     }
 }
 
+/// A program that has ended already.
+final class FakeProcess: ContainerProcess {
+    private let result: ExecResult
+    private let hasBeenRead = Mutex(false)
+
+    init(result: ExecResult) { self.result = result }
+
+    func read(_ stream: ExecProcess.Stream) async throws -> [UInt8]? {
+        guard stream == .output, !result.output.isEmpty else { return nil }
+        return hasBeenRead.withLock { hasBeenRead in
+            defer { hasBeenRead = true }
+            return hasBeenRead ? nil : result.output
+        }
+    }
+
+    func write(_ bytes: [UInt8]) async throws -> Bool { false }
+    func closeInput() {}
+    func resize(columns: UInt16, rows: UInt16) {}
+    func signal(_ number: Int32) {}
+    func hangUp() {}
+    func wait() async -> ExecExit { ExecExit(exitCode: result.exitCode) }
+}
+
 /// One daemon's hold on the fake machine.
 struct FakeRuntime: ContainerRuntime {
     let machine: FakeMachine
@@ -144,6 +190,8 @@ struct FakeRuntime: ContainerRuntime {
     func adopt(stateDirectory: String) throws -> AdoptedContainer { machine.adopt(stateDirectory) }
     func remove(_ directory: String) async throws { Temporary.remove(directory) }
     func terminationMessage(stateDirectory: String) -> [UInt8] { (try? Files.read("\(stateDirectory)/termination-log")) ?? [] }
+    func share(_ directory: String) throws -> SharedPlaces { SharedPlaces(directory: directory) }
+    func unshare(_ directory: String) throws { machine.history.withLock { $0.append("unshare") } }
 }
 
 /// Addresses that survive the daemon, as network namespaces do.

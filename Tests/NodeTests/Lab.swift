@@ -4,6 +4,7 @@ import Glibc
 import KubeModel
 import Logging
 import Registry
+import Sandbox
 import Testing
 
 @testable import Node
@@ -27,11 +28,13 @@ final class Lab {
     let directory: String
     let machine = FakeMachine()
     let network = FakeNetwork()
+    let prober = FakeProber()
     let images: FakeImages
     let catalogue: Catalogue
     let registry: Registry
     let client: Client
     private(set) var agent: NodeAgent
+    private var knownCommands: Set<String> = []
     private var controllers: Task<Void, Never>?
 
     static func settings(_ directory: String) -> NodeSettings { NodeSettings(name: "here", stateDirectory: directory) }
@@ -48,7 +51,7 @@ final class Lab {
         logger.logLevel = .error
         registry = try Registry(catalogue: catalogue, logger: logger)
         client = Client(registry: registry, manager: "test")
-        agent = try Self.agent(directory, registry, machine, network, images, logger)
+        agent = try Self.agent(directory, registry, machine, network, images, prober, logger)
         if client.get(ObjectKey(.namespaces, name: "default")) == nil {
             try await client.create(["apiVersion": "v1", "kind": "Namespace", "metadata": ["name": "default"]])
         }
@@ -60,11 +63,12 @@ final class Lab {
     }
 
     private static func agent(
-        _ directory: String, _ registry: Registry, _ machine: FakeMachine, _ network: FakeNetwork, _ images: FakeImages, _ logger: Logger
+        _ directory: String, _ registry: Registry, _ machine: FakeMachine, _ network: FakeNetwork, _ images: FakeImages,
+        _ prober: FakeProber, _ logger: Logger
     ) throws -> NodeAgent {
         try NodeAgent(
             registry: registry, runtime: FakeRuntime(machine: machine), network: network, images: images, settings: settings(directory),
-            machine: Self.machine, logger: logger)
+            machine: Self.machine, logger: logger, prober: prober)
     }
 
     func start() async throws {
@@ -78,7 +82,7 @@ final class Lab {
         controllers?.cancel()
         await controllers?.value
         await agent.shutdown()
-        agent = try Self.agent(directory, registry, machine, network, images, Logger(label: "test"))
+        agent = try Self.agent(directory, registry, machine, network, images, prober, Logger(label: "test"))
     }
 
     // MARK: Objects
@@ -100,6 +104,25 @@ final class Lab {
     }
 
     func script(_ container: String, _ script: Script) { machine.scripts.withLock { $0[container] = script } }
+
+    /// What a command inside any container gives; others run until their time is up.
+    func command(_ program: String, _ code: Int32, _ output: String = "") {
+        let previous = machine.commands.withLock { $0 }
+        let isFirst = knownCommands.isEmpty
+        knownCommands.insert(program)
+        machine.commands.withLock { commands in
+            commands = { identifier, words in
+                if words.first == program { return ExecResult(exitCode: code, output: Array(output.utf8)) }
+                if !isFirst { return try await previous(identifier, words) }
+                return try await Lab.endless(words)
+            }
+        }
+    }
+
+    private static func endless(_ words: [String]) async throws -> ExecResult {
+        try await Task.sleep(for: .seconds(3600))
+        return ExecResult(exitCode: 0)
+    }
 
     func events(_ reason: String) -> [String] {
         client.list(.events).filter { $0.value["reason"].stringValue == reason }.compactMap { $0.value["message"].stringValue }
@@ -169,4 +192,12 @@ final class Lab {
 extension StoredObject {
     func condition(_ type: String) -> JSON { status["conditions"].elements.first { $0["type"].stringValue == type } ?? .null }
     var mainStatus: JSON { status["containerStatuses"][0] }
+}
+
+extension JSON {
+    /// The first container of a pod's spec.
+    var main: JSON {
+        get { self["containers"][0] }
+        set { self["containers"] = .array([newValue] + self["containers"].elements.dropFirst()) }
+    }
 }

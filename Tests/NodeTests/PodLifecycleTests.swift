@@ -102,6 +102,21 @@ struct PodLifecycleTests {
         #expect(lab.machine.starts.count == 1)
     }
 
+    @Test func severalContainersShareWhatNoneOfThemHolds() async throws {
+        let lab = try await Lab()
+        try await lab.start()
+        try await lab.create("pair") { $0["containers"] = [["name": "main", "image": "busybox"], ["name": "other", "image": "busybox"]] }
+        _ = try #require(try await lab.waitForPhase("pair", "Succeeded"))
+        let places = Set(lab.machine.specs.map(\.namespaces.ipc))
+        #expect(places.count == 1)
+        #expect(try #require(places.first ?? nil).hasSuffix("/shared/ipc"), "held by the pod, not by a process of a container that may have ended")
+        #expect(lab.machine.specs.allSatisfy { $0.mounts.contains { $0.target == "/dev/shm" } })
+        #expect(lab.machine.history.withLock { $0.filter { $0 == "unshare" }.count } == 1)
+        try await lab.create("single")
+        _ = try #require(try await lab.waitForPhase("single", "Succeeded"))
+        #expect(lab.machine.specs.last?.namespaces.ipc == nil)
+    }
+
     @Test func aSidecarRunsBesideAndIsStoppedAfterTheOthers() async throws {
         let lab = try await Lab()
         lab.script("side", .run())

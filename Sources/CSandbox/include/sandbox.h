@@ -127,8 +127,18 @@ int ksb_send_descriptor(int socket, int descriptor);
 /// A pair of SOCK_SEQPACKET sockets, close-on-exec. 0 or -errno.
 int ksb_socket_pair(int pair[2]);
 
+/// A pipe, close-on-exec: its reading and its writing end. 0 or -errno.
+int ksb_pipe(int ends[2]);
+
 /// A pidfd for `pid`, or -errno.
 int ksb_pidfd_open(int pid);
+
+// An ipc namespace that is held by a mount on the file `path`, which is made; one that is there stays. 0 or -errno.
+int ksb_shared_ipc(const char *path);
+// A tmpfs for the /dev/shm of several containers, mounted on the directory `path`, which is made; one that is there stays.
+int ksb_shared_memory(const char *path, unsigned long long bytes);
+// Takes the mount of either away; nothing there is no error.
+int ksb_unshare(const char *path);
 
 /// Sends a signal through a pidfd. 0 or -errno.
 int ksb_pidfd_signal(int pidfd, int signal);
@@ -149,8 +159,12 @@ int ksb_capability(const char *name);
 /// An epoll descriptor, or -errno.
 int ksb_watch_create(void);
 
-/// Watches `descriptor` once for being readable or hung up, under a number of the caller's. 0 or -errno.
-int ksb_watch_add(int watch, int descriptor, uint64_t token);
+/// Watches `descriptor` once for being readable or hung up (or, `for_writing`, writable or broken), under a number of the
+/// caller's. 0 or -errno.
+int ksb_watch_add(int watch, int descriptor, uint64_t token, int for_writing);
+
+/// The size of a terminal in characters. 0 or -errno.
+int ksb_set_window_size(int terminal, unsigned short columns, unsigned short rows);
 
 /// Sleeps until some are ready and stores their numbers. Returns how many, or -errno.
 int ksb_watch_wait(int watch, uint64_t *tokens, int capacity);

@@ -22,6 +22,9 @@ struct PodVolumes {
     let fields: FieldReference
     let config: ConfigLookup
     let find: @Sendable (ObjectKey) -> StoredObject?
+    var tokens: (any ServiceAccountTokens)?
+    /// No container of the pod has started yet.
+    var isFirst = true
 
     private var fsGroup: UInt32? { pod.securityContext["fsGroup"].intValue.flatMap { UInt32(exactly: $0) } }
 
@@ -39,6 +42,34 @@ struct PodVolumes {
         return prepared
     }
 
+    /// The kinds of volumes whose files follow the API.
+    private static let fileSources = ["configMap", "secret", "downwardAPI", "projected"]
+
+    static func hasFiles(_ pod: PodSpec) -> Bool {
+        pod.json["volumes"].elements.contains { volume in fileSources.contains { !volume[$0].isNull } }
+    }
+
+    /// Brings the files of a running pod up to date. A volume whose source is gone keeps what it has.
+    /// - Returns: what kept volumes from being brought up to date.
+    func refresh() -> [Problem] {
+        var problems: [Problem] = []
+        for volume in pod.json["volumes"].elements where Self.fileSources.contains(where: { !volume[$0].isNull }) {
+            guard let name = volume["name"].stringValue else { continue }
+            do {
+                try writeFiles(volume, "\(directory)/\(name)")
+            } catch {
+                problems.append(Problem(volume: name, message: "MountVolume.SetUp failed for volume \"\(name)\" : \(error)"))
+            }
+        }
+        return problems
+    }
+
+    private func writeFiles(_ volume: JSON, _ path: String) throws {
+        var files = VolumeFiles(fields: fields, config: config, tokens: tokens)
+        try files.add(volume: volume)
+        try AtomicDirectory(path: path, group: fsGroup).write(files.files, now: .current)
+    }
+
     private func prepare(_ volume: JSON, _ path: String) throws(MissingConfiguration) -> Prepared {
         do {
             if !volume["emptyDir"].isNull {
@@ -47,10 +78,8 @@ struct PodVolumes {
             }
             if !volume["persistentVolumeClaim"].isNull { return try claim(volume["persistentVolumeClaim"]) }
             if !volume["hostPath"].isNull { return try hostPath(volume["hostPath"]) }
-            for source in ["configMap", "secret", "downwardAPI", "projected"] where !volume[source].isNull {
-                var files = VolumeFiles(fields: fields, config: config)
-                try files.add(volume: volume)
-                try files.write(to: path, group: fsGroup)
+            if Self.fileSources.contains(where: { !volume[$0].isNull }) {
+                try writeFiles(volume, path)
                 return Prepared(path: path, readOnly: true)
             }
         } catch let error as MissingConfiguration {
@@ -96,8 +125,15 @@ struct PodVolumes {
         guard Files.isDirectory(path) else {
             throw MissingConfiguration(description: "the directory \(path) of PersistentVolume \"\(volumeName)\" does not exist")
         }
-        if let fsGroup { Files.share(path, group: fsGroup) }
+        shareClaim(path)
         return Prepared(path: path, readOnly: source["readOnly"].boolValue == true)
+    }
+
+    /// Once for a pod: what its containers make afterwards is theirs to protect.
+    private func shareClaim(_ path: String) {
+        guard let fsGroup, isFirst else { return }
+        if pod.securityContext["fsGroupChangePolicy"].stringValue == "OnRootMismatch", Files.isShared(path, group: fsGroup) { return }
+        Files.shareTree(path, group: fsGroup)
     }
 
     private func hostPath(_ source: JSON) throws(MissingConfiguration) -> Prepared {

@@ -1,4 +1,5 @@
-import KubeModel
+public import Catalogue
+public import KubeModel
 
 /// The files of configMap, secret, projected and downwardAPI volumes: path in the volume, bytes and mode.
 struct VolumeFiles {
@@ -11,10 +12,13 @@ struct VolumeFiles {
 
     let fields: FieldReference
     let config: ConfigLookup
+    /// Who makes tokens of service accounts; without it such sources give no file.
+    let tokens: (any ServiceAccountTokens)?
 
-    init(fields: FieldReference, config: ConfigLookup) {
+    init(fields: FieldReference, config: ConfigLookup, tokens: (any ServiceAccountTokens)? = nil) {
         self.fields = fields
         self.config = config
+        self.tokens = tokens
     }
 
     /// Adds the content of a `configMap`, `secret`, `downwardAPI` or `projected` volume.
@@ -34,6 +38,10 @@ struct VolumeFiles {
                 try add(.configMap, projected: source["configMap"], mode: mode)
                 try add(.secret, projected: source["secret"], mode: mode)
                 if !source["downwardAPI"].isNull { try add(downward: source["downwardAPI"], mode: mode) }
+                if !source["serviceAccountToken"].isNull, let tokens {
+                    let token = source["serviceAccountToken"]
+                    try put(["path": token["path"]], Array(try tokens.token(token, for: fields.pod.object).utf8), mode: mode)
+                }
             }
         }
     }
@@ -84,21 +92,17 @@ struct VolumeFiles {
     private mutating func put(_ item: JSON, _ bytes: [UInt8], mode: UInt32) throws(MissingConfiguration) {
         let path = item["path"].stringValue ?? ""
         // Validation refuses these at the API; a volume must not write beside itself even if one came another way.
-        guard !path.isEmpty, !path.hasPrefix("/"), !path.split(separator: "/").contains("..") else {
-            throw MissingConfiguration(description: "invalid path \"\(path)\": must be relative and must not contain '..'")
+        guard !path.isEmpty, !path.hasPrefix("/"), !path.hasPrefix(".."), !path.split(separator: "/").contains("..") else {
+            throw MissingConfiguration(
+                description: "invalid path \"\(path)\": must be relative, must not contain '..' and must not start with '..'")
         }
         files[path] = File(bytes: bytes, mode: item["mode"].intValue.map { UInt32(clamping: $0) & 0o777 } ?? mode)
     }
+}
 
-    /// Writes all files beneath a directory.
-    func write(to directory: String, group: UInt32?) throws(FileError) {
-        try Files.makeDirectory(directory)
-        for (path, file) in files {
-            if let slash = path.lastIndex(of: "/") { try Files.makeDirectory("\(directory)/\(path[..<slash])") }
-            // A group that must read the file gets the owner's right to read.
-            let mode = group == nil ? file.mode : file.mode | (file.mode & 0o400) >> 3
-            try Files.write(file.bytes, to: "\(directory)/\(path)", mode: mode)
-            if let group { Files.setGroup("\(directory)/\(path)", group) }
-        }
-    }
+/// What fills in the source `serviceAccountToken` of projected volumes. Called whenever the pod's files are looked at, so it
+/// gives the same token until a new one is due.
+public protocol ServiceAccountTokens: Sendable {
+    /// - Parameter source: `path`, `audience` and `expirationSeconds` as in the manifest.
+    func token(_ source: JSON, for pod: StoredObject) throws(MissingConfiguration) -> String
 }
