@@ -103,8 +103,10 @@ extension Registry {
     private func store(_ replacement: Replacement, over old: StoredObject, _ kind: Kind, _ options: WriteOptions) async throws -> StoredObject? {
         let object = replacement.object
         let intent = options.origin == .user ? replacement.intent ?? old.intent : old.intent
+        let hasQuotas = kind.isNamespaced && catalogue.count(.resourceQuotas) > 0
         return try await catalogue.write { transaction -> StoredObject? in
             guard let current = transaction.get(old.key), current.revision == old.revision else { return nil }
+            if hasQuotas { try QuotaAdmission.charge(object, old: current.value, kind, namespace: old.namespace, in: transaction) }
             let stored = transaction.put(old.key, object, intent: intent)
             if options.isDryRun { throw DryRun(object: stored) }
             return Deletion.finish(stored, in: transaction)
