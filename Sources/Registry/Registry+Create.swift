@@ -57,6 +57,7 @@ extension Registry {
                 object["metadata"]["name"] = .string(key.name)
             }
             guard transaction.get(key) == nil else { throw APIStatus.alreadyExists(kind.plural, group: kind.group, name: key.name) }
+            if resource == .services { try ServiceAllocation.allocate(&object, in: transaction) }
             if hasQuotas { try QuotaAdmission.charge(object, old: nil, kind, namespace: namespace, in: transaction) }
             let stored = transaction.put(key, object, intent: intent)
             if isDryRun { throw DryRun(object: stored) }

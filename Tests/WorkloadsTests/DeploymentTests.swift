@@ -274,4 +274,33 @@ struct DeploymentTests {
         try await controllers.settle()
         #expect(lab.pods.count == 2, "the pod is adopted again, and one is too many")
     }
+
+    /// Whatever becomes ready or not, and whatever the user does: never more pods than replicas and surge, never fewer available ones
+    /// than are promised, and never anything taken that did not have to go.
+    @Test(arguments: 0..<6) func keepsItsPromises(_ round: UInt64) async throws {
+        let seed = round &+ UInt64.random(in: 0..<1 << 32)
+        var random = SeededGenerator(seed: seed)
+        let (lab, controllers) = try await make(["replicas": 5, "strategy": ["rollingUpdate": ["maxSurge": 2, "maxUnavailable": 1]]])
+        try await controllers.settle()
+        var version = 1
+        for step in 0..<60 {
+            switch Int.random(in: 0..<10, using: &random) {
+            case 0:
+                version += 1
+                try await change(lab, image("busybox:\(version % 3)"))
+            case 1...3:
+                for pod in lab.pods where pod.status["phase"] == "Pending" && Bool.random(using: &random) { try await lab.run(pod) }
+            case 4:
+                for pod in lab.pods where pod.isBeingDeleted { try await lab.remove(pod) }
+            case 5...7: _ = try await controllers.deployments.reconcile(lab.key(.deployments, "web"))
+            default:
+                for set in lab.client.list(.replicaSets) where Bool.random(using: &random) { _ = try await controllers.sets.reconcile(set.key) }
+            }
+            let live = lab.pods.filter { !$0.isBeingDeleted }
+            #expect(live.count <= 7, "seed \(seed), step \(step)")
+            #expect(live.count { PodFacts($0).isReady } >= 4, "seed \(seed), step \(step)")
+        }
+        try await controllers.settle()
+        #expect(lab.pods.count == 5 && Set(lab.pods.map { $0.spec["containers"][0]["image"] }).count == 1, "seed \(seed)")
+    }
 }

@@ -59,7 +59,9 @@ public final class AutoscalerReconciler: Reconciler {
         var look = AutoscalerLook(autoscaler, now: clock.now)
         guard let target = target(of: autoscaler) else {
             let reference = autoscaler.spec["scaleTargetRef"]
-            look.set("AbleToScale", "False", "FailedGetScale", "the HPA controller was unable to get the target's current scale: \(reference["kind"].stringValue ?? "") \"\(reference["name"].stringValue ?? "")\" not found")
+            let what = "\(reference["kind"].stringValue ?? "") \"\(reference["name"].stringValue ?? "")\""
+            look.set(
+                "AbleToScale", "False", "FailedGetScale", "the HPA controller was unable to get the target's current scale: \(what) not found")
             try await record(look)
             return .requeue(after: Self.period)
         }

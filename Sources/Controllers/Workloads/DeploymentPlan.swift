@@ -57,6 +57,10 @@ struct ReplicaSetFacts: Sendable, Equatable {
     var maximum: Int?
 
     var isActive: Bool { replicas > 0 }
+    /// Those of its available pods that stay: beyond the size they are as good as gone, whatever the status still says.
+    var lasting: Int { min(available, replicas) }
+    /// The pods that there are or will be: those beyond the size take up room until they are gone.
+    var present: Int { max(replicas, actual) }
 }
 
 extension ReplicaSetFacts {
@@ -84,7 +88,8 @@ enum DeploymentPlan {
     static func newReplicas(_ facts: DeploymentFacts, new: ReplicaSetFacts?, all: [ReplicaSetFacts]) -> Int {
         let size = new?.replicas ?? 0
         if facts.recreates { return facts.replicas }
-        let room = facts.replicas + facts.maxSurge - total(all)
+        // Upstream counts sizes only; its pods may be more than the surge for a moment.
+        let room = facts.replicas + facts.maxSurge - all.reduce(0) { $0 + $1.present }
         if room <= 0 { return size }
         return size + min(room, facts.replicas - size)
     }
@@ -101,17 +106,17 @@ enum DeploymentPlan {
         var old = old.filter(\.isActive).sorted { ($0.created, $0.name) < ($1.created, $1.name) }
         let all = old + [new].compactMap { $0 }
         let least = facts.replicas - facts.maxUnavailable
-        let newUnavailable = new.map { $0.replicas - $0.available } ?? 0
+        let newUnavailable = new.map { $0.replicas - $0.lasting } ?? 0
         let most = total(all) - least - newUnavailable
         if most <= 0 || old.isEmpty { return [] }
         let before = old
         var taken = 0
-        for index in old.indices where taken < most && old[index].replicas > old[index].available {
-            let count = min(most - taken, old[index].replicas - old[index].available)
+        for index in old.indices where taken < most && old[index].replicas > old[index].lasting {
+            let count = min(most - taken, old[index].replicas - old[index].lasting)
             old[index].replicas -= count
             taken += count
         }
-        let available = all.reduce(0) { $0 + $1.available }
+        let available = all.reduce(0) { $0 + $1.lasting }
         var surplus = available - least
         for index in old.indices where surplus > 0 && old[index].replicas > 0 {
             let count = min(old[index].replicas, surplus)

@@ -3,12 +3,35 @@ import KubeModel
 
 /// Services, Ingresses and EndpointSlices: what upstream fills in and refuses (pkg/apis/core/validation, pkg/apis/networking).
 enum NetworkRules {
-    /// An update that leaves allocated values out means those that there are (upstream: patchAllocatedValues).
+    private static let allocated = ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"]
+
+    /// An update that leaves allocated values out means those that there are, and one that changes the type lets go what the new
+    /// type has no use for (upstream: patchAllocatedValues, dropTypeDependentFields).
     static func serviceDefaults(_ object: inout JSON, _ old: JSON?, _ context: KindRules.Context) {
-        guard let old, old["spec"]["type"].stringValue != "ExternalName", object["spec"]["type"].stringValue != "ExternalName" else { return }
-        for key in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] where object["spec"][key].isNull && !old["spec"][key].isNull {
-            object["spec"][key] = old["spec"][key]
+        guard let old = old?["spec"] else { return }
+        var spec = object["spec"]
+        switch (old["type"].stringValue == "ExternalName", spec["type"].stringValue == "ExternalName") {
+        case (false, false): for key in allocated where spec[key].isNull && !old[key].isNull { spec[key] = old[key] }
+        case (false, true): for key in allocated where spec[key] == old[key] { spec.remove(key) }
+        default: break
         }
+        if hasNodePorts(old), !spec["ports"].elements.isEmpty {
+            spec["ports"] = .array(spec["ports"].elements.map { withNodePort($0, old["ports"].elements, keeps: hasNodePorts(spec)) })
+        }
+        object["spec"] = spec
+    }
+
+    private static func hasNodePorts(_ spec: JSON) -> Bool { ["NodePort", "LoadBalancer"].contains(spec["type"].stringValue ?? "") }
+
+    private static func withNodePort(_ port: JSON, _ old: [JSON], keeps: Bool) -> JSON {
+        var port = port
+        let before = old.first { $0["port"] == port["port"] && $0["protocol"] == port["protocol"] }?["nodePort"] ?? .null
+        if keeps {
+            if (port["nodePort"].intValue ?? 0) == 0, !before.isNull { port["nodePort"] = before }
+        } else if port["nodePort"] == before {
+            port.remove("nodePort")
+        }
+        return port
     }
 
     static func validateService(_ object: JSON, _ old: JSON?, _ context: KindRules.Context) -> [APIStatus.Cause] {
