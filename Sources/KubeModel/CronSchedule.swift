@@ -152,7 +152,8 @@ private struct CronField {
         if low > high { throw CronSchedule.Problem(description: "beginning of range (\(low)) beyond end of range (\(high)): \(text)") }
         if step == 0 { throw CronSchedule.Problem(description: "step of range should be a positive number: \(text)") }
         var bits: UInt64 = 0
-        for value in stride(from: low, through: high, by: step) { bits |= 1 << UInt64(value) }
+        // A larger step than the field is long reaches nothing; adding it could overflow.
+        for value in stride(from: low, through: high, by: min(step, 64)) { bits |= 1 << UInt64(value) }
         return CronSchedule.Field(bits: bits, isStar: isStar)
     }
 

@@ -2,11 +2,12 @@
 public enum IntOrPercent {
     /// - Returns: `nil` where the value is neither a number nor a percentage.
     public static func value(_ json: JSON, of total: Int, roundingUp: Bool) -> Int? {
-        if let number = json.intValue { return number }
+        // A Go intstr is an int32: sums of two of them never overflow here.
+        if let number = json.intValue { return Int(Int32(clamping: number)) }
         guard let percent = percent(json) else { return nil }
         let product = total.multipliedReportingOverflow(by: percent)
         guard !product.overflow else { return nil }
-        return product.partialValue / 100 + (roundingUp && product.partialValue % 100 > 0 ? 1 : 0)
+        return Int(Int32(clamping: product.partialValue / 100 + (roundingUp && product.partialValue % 100 > 0 ? 1 : 0)))
     }
 
     /// The number before the `%`; `nil` where the value is no percentage.

@@ -105,3 +105,12 @@ struct JobSuccessPolicyTests {
         #expect(policy.met(by: IndexIntervals([0, 4, 5, 6]), completions: 9) == "Matched rules at index 1")
     }
 }
+
+struct IntervalTests {
+    @Test func intersects() {
+        func intervals(_ text: String) -> IndexIntervals { IndexIntervals(parsing: text, below: 1 << 31) }
+        #expect(intervals("0-5,8,10-20").intersection(intervals("4-9,15-30")) == intervals("4,5,8,15-20"))
+        #expect(intervals("0-2147483646").intersection(intervals("7")).count == 1)
+        #expect(intervals("").intersection(intervals("1")).count == 0)
+    }
+}

@@ -1,8 +1,10 @@
 import Testing
 
 @testable import Catalogue
+@testable import ControllerRuntime
 @testable import KubeModel
 @testable import Registry
+@testable import Workloads
 
 /// What the API refuses, with the words of upstream's validation.
 struct RuleTests {
@@ -203,6 +205,22 @@ struct RuleTests {
         #expect(result.object.spec["clusterIP"] == made.spec["clusterIP"])
     }
 
+    @Test func claimsGrowOnly() async throws {
+        let lab = try await Lab.fresh()
+        let spec: JSON = ["accessModes": ["ReadWriteOnce"], "resources": ["requests": ["storage": "2Gi"]]]
+        let made = try await lab.client.create(Self.object("v1", "PersistentVolumeClaim", ["spec": spec]))
+        let kind = try lab.registry.kind(of: made.value)
+        func ask(_ size: JSON) async throws {
+            _ = try await lab.registry.patch(
+                kind, namespace: made.namespace, name: "x", ["spec": ["resources": ["requests": ["storage": size]]]], type: .merge, subresource: nil,
+                WriteOptions(manager: "test"))
+        }
+        await #expect(throws: APIStatus.self, "a claim that is not bound stays as it is") { try await ask("3Gi") }
+        try await lab.client.updateStatus(made.key) { $0 = ["phase": "Bound", "capacity": ["storage": "2Gi"]] }
+        try await ask("3Gi")
+        await #expect(throws: APIStatus.self) { try await ask("1Gi") }
+    }
+
     @Test func nodePortsComeAndGoWithTheType() async throws {
         let lab = try await Lab.fresh()
         let made = try await lab.client.create(Self.service([["name": "a", "port": 1], ["name": "b", "port": 2]], ["type": "NodePort"]))
@@ -242,5 +260,60 @@ struct RuleTests {
             return try await group.reduce(into: []) { $0.append($1) }
         }
         #expect(Set(addresses.map { $0.split(separator: " ")[0] }).count == 60 && Set(addresses.map { $0.split(separator: " ")[1] }).count == 60)
+    }
+}
+
+/// Numbers as large as JSON can write them: refused or borne, but nothing overflows.
+struct LargeNumberTests {
+    private static let huge: JSON = .int(Int64.max)
+
+    private func lab(_ objects: JSON...) async throws -> Lab {
+        let lab = try await Lab.fresh()
+        for object in objects { try? await lab.client.create(object) }
+        return lab
+    }
+
+    @Test func deploymentsBearThem() async throws {
+        let lab = try await lab(Samples.deployment("web", ["replicas": 2, "strategy": ["rollingUpdate": ["maxSurge": Self.huge, "maxUnavailable": "100%"]]]))
+        let deployments = DeploymentReconciler(client: lab.client, clock: lab.clock.source)
+        for _ in 0..<3 {
+            for key in lab.client.list(.deployments).map(\.key) { _ = try await deployments.reconcile(key) }
+            for set in lab.client.list(.replicaSets) {
+                try await lab.client.update(set.key) { value in
+                    value["metadata"]["annotations"]["deployment.kubernetes.io/revision"] = "9223372036854775807"
+                    value["metadata"]["annotations"]["deployment.kubernetes.io/max-replicas"] = "1"
+                    value["metadata"]["annotations"]["deployment.kubernetes.io/desired-replicas"] = "9223372036854775807"
+                }
+            }
+        }
+    }
+
+    @Test(arguments: ["5/9223372036854775807 * * * *", "*/9223372036854775807 * * * *", "1-9223372036854775807 * * * *", "99999999999999999999 * * * *"])
+    func schedulesBearThem(_ text: String) throws {
+        let next = (try? CronSchedule(parsing: text))?.next(after: Timestamp(seconds: 0), in: .utc)
+        #expect(next == nil || text.contains("/"))
+    }
+
+    @Test func cronJobsBearThem() async throws {
+        let spec: JSON = ["schedule": "* * * * *", "startingDeadlineSeconds": Self.huge, "jobTemplate": ["spec": Samples.job("x")["spec"]]]
+        let lab = try await lab(["apiVersion": "batch/v1", "kind": "CronJob", "metadata": ["name": "c", "namespace": .string(Lab.namespace)], "spec": spec])
+        lab.clock.advance(.seconds(120))
+        _ = try await CronJobReconciler(client: lab.client, clock: lab.clock.source).reconcile(lab.key(.cronJobs, "c"))
+        #expect(lab.client.list(.jobs).count == 1)
+    }
+
+    @Test func limitsBearThem() async throws {
+        let item: JSON = ["type": "Container", "maxLimitRequestRatio": ["cpu": "2"]]
+        let lab = try await lab(["apiVersion": "v1", "kind": "LimitRange", "metadata": ["name": "l", "namespace": .string(Lab.namespace)], "spec": ["limits": [item]]])
+        await #expect(throws: APIStatus.self) {
+            try await lab.client.create(Samples.pod("a", resources: ["requests": ["cpu": "1n"], "limits": ["cpu": "9E"]]))
+        }
+    }
+
+    @Test func autoscalersBearThem() {
+        let pods = (0..<3).map { AutoscalerPlan.Pod(name: "p\($0)", isReady: $0 > 0, usage: $0 == 2 ? nil : 1 << 50, request: 1 << 50) }
+        #expect(AutoscalerPlan.propose(current: 2, target: .utilization(Int(Int32.max)), pods: pods) != nil)
+        #expect(AutoscalerPlan.propose(current: 2, target: .average(Int.max), pods: pods) != nil)
+        #expect(AutoscalerPlan.propose(current: 2, target: .average(1), pods: pods)?.replicas == Int(Int32.max))
     }
 }

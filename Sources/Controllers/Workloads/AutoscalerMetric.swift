@@ -11,6 +11,8 @@ struct AutoscalerProblem: Error {
 struct AutoscalerMetric {
     let metric: JSON
 
+    private static let most = 1 << 50
+
     init(_ metric: JSON) { self.metric = metric }
 
     struct Reading {
@@ -75,7 +77,8 @@ struct AutoscalerMetric {
             guard let request = Quantity(part["resources"]["requests"][resource]) else {
                 throw failure("missing request for \(resource) in container \(part["name"].stringValue ?? "") of Pod \(pod.name)")
             }
-            sum += resource == "cpu" ? request.milliValue : request.value
+            // More than any machine has is as much as no pod can have: sums and products stay small.
+            sum += min(resource == "cpu" ? request.milliValue : request.value, Self.most)
         }
         return sum
     }

@@ -44,7 +44,7 @@ enum AutoscalerPlan {
         func proposal(_ replicas: Int) -> Proposal { Proposal(replicas: replicas, utilization: utilization, average: average) }
         if missing.isEmpty, unready.isEmpty || ratio <= 1 {
             if abs(1 - ratio) <= tolerance { return proposal(current) }
-            return proposal(Int((ratio * Double(measured.count)).rounded(.up)))
+            return proposal(count(ratio * Double(measured.count)))
         }
         // What is not known is taken for as much as would change least.
         var assumed = measured
@@ -61,14 +61,16 @@ enum AutoscalerPlan {
         let total = assumed.reduce(0) { $0 + ($1.usage ?? 0) }
         let corrected = self.ratio(total, assumed, target)
         if abs(1 - corrected) <= tolerance || (ratio < 1) != (corrected < 1) { return proposal(current) }
-        let replicas = Int((corrected * Double(assumed.count)).rounded(.up))
+        let replicas = count(corrected * Double(assumed.count))
         if (corrected < 1 && replicas > current) || (corrected > 1 && replicas < current) { return proposal(current) }
         return proposal(replicas)
     }
 
+    private static func count(_ replicas: Double) -> Int { Int(min(replicas.rounded(.up), Double(Int32.max))) }
+
     private static func percent(_ used: Int, _ pods: [Pod]) -> Int {
         let requests = pods.reduce(0) { $0 + $1.request }
-        return requests == 0 ? 0 : used * 100 / requests
+        return requests == 0 ? 0 : Int(min(Double(used) * 100 / Double(requests), Double(Int32.max)))
     }
 
     private static func ratio(_ used: Int, _ pods: [Pod], _ target: Target) -> Double {
@@ -80,8 +82,8 @@ enum AutoscalerPlan {
 
     private static func full(_ pod: Pod, _ target: Target) -> Int {
         switch target {
-        case .utilization(let percent): pod.request * max(100, percent) / 100
-        case .average(let wanted): wanted
+        case .utilization(let percent): Int(min(Double(pod.request) * Double(max(100, percent)) / 100, Double(1 << 50)))
+        case .average(let wanted): min(wanted, 1 << 50)
         }
     }
 }

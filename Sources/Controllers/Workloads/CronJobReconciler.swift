@@ -111,7 +111,8 @@ public struct CronJobReconciler: Reconciler {
             return .done
         }
         let now = clock.now
-        let deadline = spec["startingDeadlineSeconds"].intValue.map { Duration.seconds($0) }
+        // Upstream's field has 64 bits; a time so far away is never reached, and cannot be written.
+        let deadline = spec["startingDeadlineSeconds"].intValue.map { Duration.seconds(min($0, Int(Int32.max))) }
         let due = CronJobPlan.due(
             schedule, in: zone, created: PodFacts.time(look.cron.metadata["creationTimestamp"]) ?? now,
             last: PodFacts.time(look.status["lastScheduleTime"]), deadline: deadline, now: now)

@@ -69,7 +69,7 @@ extension ReplicaSetFacts {
         self.init(
             name: set.name, created: PodFacts.time(set.metadata["creationTimestamp"]) ?? Timestamp(seconds: 0),
             replicas: set.spec["replicas"].intValue ?? 1, actual: status["replicas"].intValue ?? 0, ready: status["readyReplicas"].intValue ?? 0,
-            available: status["availableReplicas"].intValue ?? 0, revision: annotations[Self.revisionKey].flatMap(Int.init) ?? 0,
+            available: status["availableReplicas"].intValue ?? 0, revision: annotations[Self.revisionKey].flatMap(Int32.init).map(Int.init) ?? 0,
             desired: annotations[Self.desiredKey].flatMap(Int.init), maximum: annotations[Self.maximumKey].flatMap(Int.init))
     }
 }
@@ -173,8 +173,8 @@ enum DeploymentPlan {
         } else {
             let recorded = set.maximum ?? 0
             let before = recorded > 0 ? recorded : max(1, facts.status["replicas"].intValue ?? 1)
-            let size = Double(set.replicas * (facts.replicas + facts.maxSurge)) / Double(before)
-            fraction = Int(size.rounded()) - set.replicas
+            let size = Double(set.replicas) * Double(facts.replicas + facts.maxSurge) / Double(before)
+            fraction = Int(min(size.rounded(), Double(Int32.max))) - set.replicas
         }
         return toAdd > 0 ? min(fraction, left) : max(fraction, left)
     }

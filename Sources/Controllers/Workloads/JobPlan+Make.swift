@@ -255,7 +255,8 @@ private struct JobPlanner {
     private mutating func readyIndexes(_ count: Int, _ failures: [PodFacts]) -> [Int?] {
         let byIndex = Dictionary(grouping: failures) { $0.completionIndex ?? -1 }
         var ready: [Int?] = []
-        for index in pendingIndexes(job.completions ?? 0) where ready.count < count {
+        // At most those with failures have to wait.
+        for index in pendingIndexes(count + byIndex.count) where ready.count < count {
             let wait = backoff(after: byIndex[index] ?? [])
             if wait > .zero { plan.wake(in: wait) } else { ready.append(index) }
         }

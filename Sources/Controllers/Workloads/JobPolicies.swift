@@ -63,7 +63,6 @@ struct JobSuccessPolicy: Sendable {
         let count = rule["succeededCount"].intValue
         guard let text = rule["succeededIndexes"].stringValue else { return count.map { completed.count >= $0 } ?? false }
         let wanted = IndexIntervals(parsing: text, below: completions)
-        let done = wanted.ranges.reduce(0) { $0 + $1.reduce(0) { $0 + (completed.contains($1) ? 1 : 0) } }
-        return done >= count ?? wanted.count
+        return wanted.intersection(completed).count >= count ?? wanted.count
     }
 }

@@ -56,7 +56,7 @@ extension PodFacts {
         readyTransition = Self.time(ready["lastTransitionTime"])
         completionIndex = pod.metadata["annotations"][PodFacts.indexKey].stringValue.flatMap(Int.init)
         finished = Self.finished(pod, containers, ready) ?? created
-        indexFailures = pod.metadata["annotations"][PodFacts.failuresKey].stringValue.flatMap(Int.init) ?? 0
+        indexFailures = pod.metadata["annotations"][PodFacts.failuresKey].stringValue.flatMap(Int32.init).map(Int.init) ?? 0
         exits = (containers + status["initContainerStatuses"].elements).compactMap { container in
             container["state"]["terminated"]["exitCode"].intValue.map { Exit(container: container["name"].stringValue ?? "", code: $0) }
         }

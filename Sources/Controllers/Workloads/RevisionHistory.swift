@@ -23,7 +23,7 @@ struct RevisionHistory {
     func current(labels: JSON, collision: Int? = nil) async throws -> StoredObject? {
         let data = Self.data(owner.spec["template"])
         let revisions = all
-        let next = (revisions.last?.value["revision"].intValue ?? 0) + 1
+        let next = min(revisions.last?.value["revision"].intValue ?? 0, Int.max - 1) + 1
         if let equal = revisions.last(where: { $0.value["data"] == data }) {
             if equal.uid == revisions.last?.uid { return equal }
             let moved = try await client.update(equal.key, uid: equal.uid) { $0["revision"] = JSON(next) }

@@ -111,9 +111,10 @@ enum LimitRanger {
         }
         let found = limit.doubleValue / asked.doubleValue
         guard found > most.doubleValue else { return [] }
-        let hundredths = Int((found * 1_000_000).rounded())
-        let digits = String(hundredths % 1_000_000 + 1_000_000).dropFirst()
-        return ["\(name) max limit to request ratio per \(type) is \(text(bound)), but provided ratio is \(hundredths / 1_000_000).\(digits)"]
+        // Six digits behind the point, as Go's %f; a quotient can be larger than any Int.
+        let millionths = Int(min(found * 1_000_000, 1e18).rounded())
+        let digits = String(millionths % 1_000_000 + 1_000_000).dropFirst()
+        return ["\(name) max limit to request ratio per \(type) is \(text(bound)), but provided ratio is \(millionths / 1_000_000).\(digits)"]
     }
 
     private static func text(_ value: JSON) -> String { Quantity(value)?.description ?? value.text }

@@ -92,9 +92,13 @@ enum ClaimRules {
         guard let old else { return causes }
         var before = old["spec"]
         var after = object["spec"]
-        for key in ["resources", "volumeName", "volumeAttributesClassName"] {
+        let isBound = old["status"]["phase"].stringValue == "Bound"
+        for key in isBound ? ["resources", "volumeName", "volumeAttributesClassName"] : ["volumeName"] {
             before.remove(key)
             after.remove(key)
+        }
+        if isBound, let size = Quantity(storage), let asked = Quantity(old["spec"]["resources"]["requests"]["storage"]), size < asked {
+            causes.append(.forbidden("spec.resources.requests.storage", "field can not be less than status.capacity"))
         }
         if before != after {
             causes.append(.forbidden("spec", "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"))
