@@ -68,7 +68,7 @@ let package = Package(
         .target(
             name: "LabCLI",
             dependencies: [
-                "KubeModel", "Images", "LabNetwork", "LabDaemon", log,
+                "KubeModel", "Sandbox", "Images", "LabNetwork", "LabDaemon", log,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "GRDB", package: "GRDB.swift"),

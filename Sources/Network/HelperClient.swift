@@ -80,8 +80,10 @@ public final class HelperClient: Sendable {
         _ = try await exchange(["stop-labd", String(graceSeconds)], sending: nil)
     }
 
-    /// Ends the uplink and the helper; labd and pods go on.
-    public func stop() async throws(NetworkError) { _ = try await exchange(["stop"], sending: nil) }
+    /// Ends the uplink and the helper; labd and pods go on. Returns when the helper's process has ended.
+    public func stop() async throws(NetworkError) { _ = try await exchange([Self.stopVerb], sending: nil) }
+
+    private static let stopVerb = "stop"
 }
 
 private struct Ports: Decodable, Sendable { let ports: [ListeningPort] }
@@ -136,12 +138,24 @@ extension HelperClient {
 
     private static func exchange(_ directory: String, _ words: [String], _ descriptor: Int32?) throws(NetworkError) -> Packet {
         let socket = kd_seqpacket_connect(directory, "helper.sock")
+        if socket == -EACCES || socket == -EPERM {
+            throw NetworkError(.notPermitted, "the lab of \(directory) belongs to another user")
+        }
         guard socket >= 0 else {
             throw NetworkError(
                 .helperUnavailable,
                 "no helper answers at \(directory)/helper.sock (\(String(cString: strerror(-socket)))); start the lab with: lab up")
         }
         defer { Glibc.close(socket) }
+        let process = words[0] == stopVerb ? kd_peer_pidfd(socket) : -1
+        defer {
+            if process >= 0 {
+                // It answers as the last thing it does: milliseconds.
+                var end = pollfd(fd: process, events: Int16(POLLIN), revents: 0)
+                poll(&end, 1, 5000)
+                Glibc.close(process)
+            }
+        }
         let request = Array(words.joined(separator: "\n").utf8)
         var sent = descriptor ?? -1
         let rc = kd_send_packet(socket, request, request.count, &sent, descriptor == nil ? 0 : 1)
