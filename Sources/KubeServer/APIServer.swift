@@ -18,11 +18,13 @@ public final class APIServer: Sendable {
     /// - Parameters:
     ///   - logs: where the logs of pods come from; without it `pods/log` answers 503.
     ///   - operations: what `lab` asks for beside the Kubernetes API; without it these paths are unknown.
+    ///   - metrics: what pods and nodes use; without it `metrics.k8s.io` answers 503.
     ///   - authenticator: who is who. Without a known user only the health checks and `/version` answer.
     ///   - bookmarkInterval: how often a watch that asked for bookmarks gets one.
     ///   - group: the event loops that connections run on.
     public init(
-        registry: Registry, logs: (any PodLogs)? = nil, operations: (any LabOperations)? = nil, authenticator: any Authenticator, version: VersionInfo, limits: HTTPLimits = HTTPLimits(),
+        registry: Registry, logs: (any PodLogs)? = nil, operations: (any LabOperations)? = nil, metrics: (any MetricsSource)? = nil,
+        authenticator: any Authenticator, version: VersionInfo, limits: HTTPLimits = HTTPLimits(),
         bookmarkInterval: Duration = .seconds(60), clock: TimeSource = .system, group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
         logger: Logger
     ) {
@@ -32,7 +34,7 @@ public final class APIServer: Sendable {
             openAPI: OpenAPI(registry: registry, discovery: discovery, version: version),
             resources: ResourceHandler(
                 registry: registry, pages: PageStore(), logs: logs, clock: { clock.now }, logger: logger, bookmarkInterval: bookmarkInterval),
-            reviews: AccessReviews(authenticator: authenticator), operations: operations, logger: logger)
+            reviews: AccessReviews(authenticator: authenticator), metrics: MetricsAPI(catalogue: registry.catalogue, source: metrics), operations: operations, logger: logger)
         self.router = router
         server = HTTPServer(group: group, limits: limits, logger: logger) { await router.respond($0) }
     }

@@ -80,7 +80,7 @@ struct LabOperationsAdapter: LabOperations {
 
     func top() async -> JSON {
         .array(
-            await agent.usage().map {
+            await agent.usage().pods.map {
                 [
                     "namespace": .string($0.namespace), "name": .string($0.name), "cpuMillicores": JSON($0.cpuMillicores),
                     "memoryBytes": JSON($0.memoryBytes),

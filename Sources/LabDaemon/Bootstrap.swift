@@ -12,6 +12,12 @@ enum Bootstrap {
         for name in namespaces where client.get(.namespaces, name: name) == nil {
             try await client.create(["apiVersion": "v1", "kind": "Namespace", "metadata": ["name": .string(name)]])
         }
+        let priorities = [("system-cluster-critical", 2_000_000_000), ("system-node-critical", 2_000_001_000)]
+        for (name, value) in priorities where client.get(.priorityClasses, name: name) == nil {
+            try await client.create([
+                "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": ["name": .string(name)], "value": JSON(value),
+            ])
+        }
         if client.get(.storageClasses, name: "standard") == nil {
             try await client.create([
                 "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",

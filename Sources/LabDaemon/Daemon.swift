@@ -49,7 +49,8 @@ public struct Daemon: Sendable {
         let agent = try await makeNode(registry, helper)
         let exposer = LoopbackExposer(helper: helper, logger: logger)
         let server = APIServer(
-            registry: registry, logs: PodLogsAdapter(agent: agent), operations: LabOperationsAdapter(agent: agent), authenticator: CertificateAuthenticator(),
+            registry: registry, logs: PodLogsAdapter(agent: agent), operations: LabOperationsAdapter(agent: agent), metrics: MetricsAdapter(agent: agent),
+            authenticator: CertificateAuthenticator(),
             version: VersionInfo(gitVersion: "\(Version.kubernetes)+kindling-\(Version.kindling)"), logger: logger)
         server.addReadinessCheck("catalogue") { !catalogue.isClosed }
         let socket = try await listen(helper)
@@ -140,7 +141,7 @@ public struct Daemon: Sendable {
 
     private func runControllers(_ registry: Registry, _ agent: NodeAgent, _ exposer: LoopbackExposer, _ authority: Authority) async {
         let manager = ControllerManager(catalogue: registry.catalogue, logger: logger)
-        let workloads = workloadReconcilers(registry: registry, certificate: authority.pem)
+        let workloads = workloadReconcilers(registry: registry, certificate: authority.pem, metrics: MetricsAdapter(agent: agent))
         let katib: [any Reconciler] = [
             ExperimentReconciler(registry: registry), SuggestionReconciler(registry: registry),
             TrialReconciler(registry: registry, logs: TrialLogAdapter(agent: agent)),

@@ -23,7 +23,8 @@ public final class NodeAgent: Sendable {
     /// The logs of pods.
     public let logs: PodLogReader
 
-    private let kubelet: Kubelet
+    let kubelet: Kubelet
+    let meter = UsageMeter()
     private let registration: NodeRegistration
     private let watcher: DirectoryWatcher
     private let tasks = Mutex<[Task<Void, Never>]>([])
@@ -109,27 +110,6 @@ public final class NodeAgent: Sendable {
             for worker in kubelet.all { group.addTask { await worker.stopContainers() } }
             return await group.reduce(0, +)
         }
-    }
-
-    /// What each pod that runs uses, measured over a moment.
-    public func usage(over interval: Duration = .milliseconds(200)) async -> [PodUsage] {
-        var before: [String: ContainerUsage] = [:]
-        for worker in kubelet.all { if let usage = await worker.usage() { before[worker.uid] = usage } }
-        let clock = ContinuousClock()
-        let start = clock.now
-        // Time is what is measured here: cpu use is a difference.
-        try? await Task.sleep(for: interval)
-        let seconds = (clock.now - start) / .seconds(1)
-        var found: [PodUsage] = []
-        for worker in kubelet.all {
-            guard let first = before[worker.uid], let last = await worker.usage() else { continue }
-            let used = Double(last.cpuNanoseconds &- min(first.cpuNanoseconds, last.cpuNanoseconds))
-            found.append(
-                PodUsage(
-                    namespace: worker.key.namespace, name: worker.key.name, cpuMillicores: Int((used / seconds / 1e6).rounded()),
-                    memoryBytes: Int(clamping: last.memoryBytes)))
-        }
-        return found.sorted { ($0.namespace, $0.name) < ($1.namespace, $1.name) }
     }
 
     /// All lines of a pod's container, whether it has started, runs or has ended, and of its restarts.

@@ -17,13 +17,25 @@ struct PodScheduler: Reconciler {
 
     var sources: [EventSource] {
         let ledger = ledger
+        let catalogue = client.catalogue
+        // The most important pod looks first, and of the same importance the oldest (upstream: PrioritySort).
+        @Sendable func sorted(_ keys: [ObjectKey]) -> [ObjectKey] {
+            if keys.count < 2 { return keys }
+            let ranked = keys.map { key in
+                let pod = catalogue.get(key)
+                return (key, -(pod?.spec["priority"].intValue ?? 0), pod?.metadata["creationTimestamp"].stringValue ?? "")
+            }
+            return ranked.sorted { ($0.1, $0.2, $0.0) < ($1.1, $1.2, $1.0) }.map(\.0)
+        }
         // Nodes and claims change seldom: then all that wait look again.
-        func wakeAll(_ resource: GroupResource) -> EventSource { EventSource(resource) { _ in ledger.waiting } }
+        func wakeAll(_ resource: GroupResource) -> EventSource { EventSource(resource) { _ in sorted(ledger.waiting) } }
         let pods = EventSource(.pods) { change in
-            let freed = ledger.note(change)
+            let freed = sorted(ledger.note(change))
             let isUnbound = (change.object.spec["nodeName"].stringValue ?? "").isEmpty
             if isUnbound || change.kind == .deleted { return freed + [change.object.key] }
-            return freed
+            // One that has come, or is called otherwise now, may be what another waits for beside it.
+            let isNew = (change.previous?.spec["nodeName"].stringValue ?? "").isEmpty || change.previous?.labels != change.object.labels
+            return isNew ? freed + sorted(ledger.waiting.filter { catalogue.get($0)?.spec["affinity"].has("podAffinity") ?? false }) : freed
         }
         return [pods, wakeAll(.nodes), wakeAll(.persistentVolumeClaims), wakeAll(.persistentVolumes), wakeAll(.storageClasses)]
     }
@@ -46,7 +58,7 @@ struct PodScheduler: Reconciler {
             try await refuse(spec, reason: "Unschedulable", message: "no nodes available to schedule pods")
             return .done
         }
-        if let problem = reasonAgainst(spec, node) {
+        if let problem = try await reasonAgainst(spec, node) {
             try await refuse(spec, reason: "Unschedulable", message: problem)
             return .done
         }
@@ -54,25 +66,45 @@ struct PodScheduler: Reconciler {
         return .done
     }
 
-    private func reasonAgainst(_ spec: PodSpec, _ node: StoredObject) -> String? {
+    private func reasonAgainst(_ spec: PodSpec, _ node: StoredObject) async throws -> String? {
         if let problem = binder.problem(of: spec) {
             return "0/1 nodes are available: \(problem). preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling."
         }
-        var reasons = fit(node).reasons(against: spec)
+        var reasons = fit(node, spec).reasons(against: spec)
         if !reasons.isEmpty {
             ledger.recount(client.list(.pods))
-            reasons = fit(node).reasons(against: spec)
+            reasons = fit(node, spec).reasons(against: spec)
         }
-        return reasons.isEmpty ? nil : fit(node).message(for: spec, reasons)
+        if reasons.isEmpty { return nil }
+        if !reasons.contains(where: \.isUnresolvable) {
+            // It waits from now on: what ends frees room for it, also what ends before this look does.
+            ledger.wait(spec.object.key, true)
+            if try await preempt(for: spec, on: fit(node, spec)) {
+                return "0/1 nodes are available: \(reasons.map { "1 \($0.text)" }.sorted().joined(separator: ", "))."
+            }
+        }
+        return fit(node, spec).message(for: spec, reasons)
     }
 
-    private func fit(_ node: StoredObject) -> NodeFit {
+    private func fit(_ node: StoredObject, _ pod: PodSpec) -> NodeFit {
         var allocatable = PodResources.amounts(node.status["allocatable"])
         if settings.cpuOvercommit > 1, let cpu = allocatable["cpu"] {
             allocatable["cpu"] = Quantity(milli: Int(Double(cpu.milliValue) * settings.cpuOvercommit))
         }
-        let used = ledger.used
-        return NodeFit(node: node.value, allocatable: allocatable, used: used.amounts, podCount: used.pods)
+        var (used, pods) = ledger.used
+        for amounts in nominated(besides: pod) {
+            PodResources.add(amounts, to: &used)
+            pods += 1
+        }
+        return NodeFit(node: node.value, allocatable: allocatable, used: used, podCount: pods, conflict: conflict(of: pod, on: node))
+    }
+
+    /// Looks at other pods only where the pod, or one of them, speaks of others.
+    private func conflict(of pod: PodSpec, on node: StoredObject) -> String? {
+        guard InterPodAffinity.isConcerned(pod.json) || ledger.hasConcerned else { return nil }
+        let bound = client.list(.pods).filter { $0.spec["nodeName"].stringValue == settings.name && !$0.isTerminalPod }
+        let affinity = InterPodAffinity(bound: bound) { client.get(.namespaces, name: $0)?.labels ?? [:] }
+        return affinity.reason(against: pod, node: node.value)
     }
 
     /// Binding and condition are one write.
@@ -81,10 +113,12 @@ struct PodScheduler: Reconciler {
         let (node, now) = (settings.name, clock())
         // Held before the write: the kubelet may have run the pod to its end before this task goes on.
         ledger.hold(spec.uid, PodResources.requests(of: spec))
+        ledger.noteConcern(spec.object, true)
         do {
             let bound = try await client.update(spec.object.key, uid: spec.uid) { pod in
                 guard (pod["spec"]["nodeName"].stringValue ?? "").isEmpty, !pod["metadata"].has("deletionTimestamp") else { return }
                 pod["spec"]["nodeName"] = .string(node)
+                pod["status"].remove("nominatedNodeName")
                 pod["status"]["conditions"] = Self.scheduled(pod["status"]["conditions"].elements, isTrue: true, "", "", now)
             }
             guard let bound, bound.spec["nodeName"].stringValue == node else {

@@ -2,25 +2,9 @@ import Catalogue
 import Glibc
 import KubeModel
 
-/// What a pod uses of the machine.
-public struct PodUsage: Sendable, Equatable {
-    public let namespace: String
-    public let name: String
-    /// Thousandths of a core.
-    public let cpuMillicores: Int
-    public let memoryBytes: Int
-}
-
 extension PodWorker {
-    /// What the pod's containers use together; `nil` where none runs.
-    func usage() -> ContainerUsage? {
-        let parts = containers.values.compactMap { $0.running?.usage() }
-        if parts.isEmpty { return nil }
-        return parts.reduce(into: ContainerUsage(cpuNanoseconds: 0, memoryBytes: 0)) { sum, part in
-            sum.cpuNanoseconds += part.cpuNanoseconds
-            sum.memoryBytes += part.memoryBytes
-        }
-    }
+    /// What each of the pod's containers that run uses, by name.
+    func usage() -> [String: ContainerUsage] { containers.compactMapValues { $0.running?.usage() } }
 
     /// SIGTERM to every container, SIGKILL when the pod's grace is over; returns when all have ended.
     /// - Returns: how many ran.

@@ -9,6 +9,8 @@ final class SchedulerLedger: Sendable {
         var held: [String: Amounts] = [:]
         var total: Amounts = [:]
         var waiting: Set<ObjectKey> = []
+        /// Bound pods that want no others beside them.
+        var concerned: Set<String> = []
     }
 
     private let state = Mutex(State())
@@ -20,11 +22,22 @@ final class SchedulerLedger: Sendable {
         let pod = change.object
         let holds = change.kind != .deleted && !pod.isTerminalPod && !(pod.spec["nodeName"].stringValue ?? "").isEmpty
         let isKnown = state.withLock { $0.held[pod.uid] != nil }
+        noteConcern(pod, holds)
         if holds {
             if !isKnown { hold(pod.uid, PodResources.requests(of: PodSpec(pod))) }
             return []
         }
         return isKnown && free(pod.uid) ? waiting : []
+    }
+
+    /// Whether a bound pod speaks of others.
+    var hasConcerned: Bool { state.withLock { !$0.concerned.isEmpty } }
+
+    func noteConcern(_ pod: StoredObject, _ holds: Bool) {
+        let isConcerned = holds && pod.spec["affinity"].has("podAntiAffinity")
+        state.withLock { state in
+            if isConcerned { state.concerned.insert(pod.uid) } else { state.concerned.remove(pod.uid) }
+        }
     }
 
     func hold(_ uid: String, _ amounts: Amounts) {
@@ -52,7 +65,9 @@ final class SchedulerLedger: Sendable {
             held[pod.uid] = amounts
             PodResources.add(amounts, to: &total)
         }
+        let concerned = Set(pods.filter { held[$0.uid] != nil && $0.spec["affinity"].has("podAntiAffinity") }.map(\.uid))
         state.withLock { state in
+            state.concerned = concerned
             state.held = held
             state.total = total
         }

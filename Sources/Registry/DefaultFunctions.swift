@@ -13,6 +13,18 @@ enum DefaultFunctions {
         "deploymentRollingUpdate": { rollingUpdate(&$0) },
         "daemonSetRollingUpdate": { rollingUpdate(&$0) },
         "jobDefaults": { jobDefaults(&$0) },
+        "replicationControllerLabels": { controllerLabels(&$0) },
+        "limitRangeItem": { limitRangeItem(&$0) },
+        "networkPolicyTypes": { spec in
+            guard spec["policyTypes"].elements.isEmpty else { return }
+            spec["policyTypes"] = spec["egress"].elements.isEmpty ? ["Ingress"] : ["Ingress", "Egress"]
+        },
+        "roleRefGroup": { if isZero($0["roleRef"]["apiGroup"]) { $0["roleRef"]["apiGroup"] = .string(authorization) } },
+        "subjectGroup": { subject in
+            let isPerson = ["User", "Group"].contains(subject["kind"].stringValue ?? "")
+            if isPerson, isZero(subject["apiGroup"]) { subject["apiGroup"] = .string(authorization) }
+        },
+        "autoscalerMetrics": { AutoscalerDefaults.apply(to: &$0) },
         "nodeAllocatable": { status in
             if status["allocatable"].isNull, !status["capacity"].isNull { status["allocatable"] = status["capacity"] }
         },
@@ -82,6 +94,26 @@ enum DefaultFunctions {
 
     private static func rollingUpdate(_ strategy: inout JSON) {
         if strategy["type"].stringValue == "RollingUpdate", strategy["rollingUpdate"].isNull { strategy["rollingUpdate"] = [:] }
+    }
+
+    private static let authorization = "rbac.authorization.k8s.io"
+
+    private static func controllerLabels(_ controller: inout JSON) {
+        let labels = controller["spec"]["template"]["metadata"]["labels"]
+        if labels.members.isEmpty { return }
+        if controller["spec"]["selector"].members.isEmpty { controller["spec"]["selector"] = labels }
+        if controller["metadata"]["labels"].members.isEmpty { controller["metadata"]["labels"] = labels }
+    }
+
+    /// What is allowed at most is the limit, the limit is the request, and at least what is asked for at least.
+    private static func limitRangeItem(_ item: inout JSON) {
+        guard item["type"].stringValue == "Container" else { return }
+        func fill(_ target: String, from source: String) {
+            for (name, value) in item[source].members where item[target][name].isNull { item[target][name] = value }
+        }
+        fill("default", from: "max")
+        fill("defaultRequest", from: "default")
+        fill("defaultRequest", from: "min")
     }
 
     private static func jobDefaults(_ job: inout JSON) {

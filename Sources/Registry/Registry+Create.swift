@@ -45,6 +45,8 @@ extension Registry {
         _ new: JSON, _ kind: Kind, namespace: String, intent: JSON?, prefix: String, isDryRun: Bool
     ) async throws -> StoredObject {
         let resource = kind.resource
+        // Without any quota no write pays for them.
+        let hasQuotas = kind.isNamespaced && catalogue.count(.resourceQuotas) > 0
         return try await catalogue.write { transaction in
             if kind.isNamespaced { try Self.checkNamespace(namespace, for: kind, transaction) }
             var object = new
@@ -55,6 +57,8 @@ extension Registry {
                 object["metadata"]["name"] = .string(key.name)
             }
             guard transaction.get(key) == nil else { throw APIStatus.alreadyExists(kind.plural, group: kind.group, name: key.name) }
+            if resource == .services { try ServiceAllocation.allocate(&object, in: transaction) }
+            if hasQuotas { try QuotaAdmission.charge(object, old: nil, kind, namespace: namespace, in: transaction) }
             let stored = transaction.put(key, object, intent: intent)
             if isDryRun { throw DryRun(object: stored) }
             return stored

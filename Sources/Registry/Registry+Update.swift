@@ -101,10 +101,14 @@ extension Registry {
 
     /// Stores the replacement if the object is still as it was read; `nil` where it is not.
     private func store(_ replacement: Replacement, over old: StoredObject, _ kind: Kind, _ options: WriteOptions) async throws -> StoredObject? {
-        let object = replacement.object
+        let new = replacement.object
         let intent = options.origin == .user ? replacement.intent ?? old.intent : old.intent
+        let hasQuotas = kind.isNamespaced && catalogue.count(.resourceQuotas) > 0
         return try await catalogue.write { transaction -> StoredObject? in
             guard let current = transaction.get(old.key), current.revision == old.revision else { return nil }
+            var object = new
+            if old.key.resource == .services { try ServiceAllocation.allocate(&object, in: transaction) }
+            if hasQuotas { try QuotaAdmission.charge(object, old: current.value, kind, namespace: old.namespace, in: transaction) }
             let stored = transaction.put(old.key, object, intent: intent)
             if options.isDryRun { throw DryRun(object: stored) }
             return Deletion.finish(stored, in: transaction)

@@ -72,3 +72,22 @@ def test_indexed(lab, ns, shows):
     assert logs == ["index 0", "index 1", "index 2"]
     assert lab.get("job", "j", ns)["status"]["completedIndexes"] == "0-2"
     shows(", ".join(logs))
+
+
+def test_policies_of_failure_and_success(lab, ns, shows):
+    fatal = {"rules": [{"action": "FailJob", "onExitCodes": {"operator": "In", "values": [42]}}]}
+    lab.kubectl("apply", "-n", ns, "-f", "-", input=[
+        job("fatal", "exit 42", backoffLimit=5, podFailurePolicy=fatal),
+        job("leader", "[ $JOB_COMPLETION_INDEX = 0 ] || sleep 60", completions=2, parallelism=2, completionMode="Indexed",
+            successPolicy={"rules": [{"succeededIndexes": "0"}]}, template={"terminationGracePeriodSeconds": 0}),
+        job("indexes", "[ $JOB_COMPLETION_INDEX = 1 ]", completions=2, parallelism=2, completionMode="Indexed", backoffLimitPerIndex=0)])
+    lab.wait("job/fatal", "condition=Failed", ns)
+    lab.wait("job/leader", "condition=Complete", ns)
+    lab.wait("job/indexes", "condition=Failed", ns)
+    reasons = {name: next(c for c in lab.get("job", name, ns)["status"]["conditions"] if c["type"] == type)["reason"]
+               for name, type in (("fatal", "Failed"), ("leader", "Complete"), ("indexes", "Failed"))}
+    assert reasons == {"fatal": "PodFailurePolicy", "leader": "SuccessPolicy", "indexes": "FailedIndexes"}
+    status = lab.get("job", "indexes", ns)["status"]
+    assert status["failedIndexes"] == "0" and status["completedIndexes"] == "1"
+    assert len(pods_of(lab, ns, "fatal")) == 1
+    shows(", ".join(reasons.values()))

@@ -27,6 +27,73 @@ def test_every_kind_can_be_made_and_listed(lab, ns, shows):
     shows("configmap, secret, serviceaccount, service, claim, volume")
 
 
+KINDS = [
+    # Kind, apiVersion, what stands beside the metadata, whether it has a namespace.
+    ("Endpoints", "v1", {"subsets": [{"addresses": [{"ip": "10.9.8.7"}], "ports": [{"port": 80}]}]}, True),
+    ("ReplicationController", "v1", {"spec": {"replicas": 0, "template": "TEMPLATE"}}, True),
+    ("LimitRange", "v1", {"spec": {"limits": [{"type": "Container", "max": {"cpu": "64"}}]}}, True),
+    ("ResourceQuota", "v1", {"spec": {"hard": {"pods": "100"}}}, True),
+    ("PodTemplate", "v1", {"template": "TEMPLATE"}, True),
+    ("Deployment", "apps/v1", {"spec": {"replicas": 0, "selector": "SELECTOR", "template": "TEMPLATE"}}, True),
+    ("ReplicaSet", "apps/v1", {"spec": {"replicas": 0, "selector": "SELECTOR", "template": "TEMPLATE"}}, True),
+    ("DaemonSet", "apps/v1", {"spec": {"selector": "SELECTOR", "template": "NOWHERE"}}, True),
+    ("ControllerRevision", "apps/v1", {"revision": 1, "data": {"a": 1}}, True),
+    ("CronJob", "batch/v1", {"spec": {"schedule": "0 0 1 1 *", "jobTemplate": {"spec": {"template": "ONCE"}}}}, True),
+    ("HorizontalPodAutoscaler", "autoscaling/v2", {"spec": {"maxReplicas": 3, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "no"}}}, True),
+    ("PodDisruptionBudget", "policy/v1", {"spec": {"minAvailable": "50%", "selector": "SELECTOR"}}, True),
+    ("Ingress", "networking.k8s.io/v1", {"spec": {"defaultBackend": {"service": {"name": "s", "port": {"number": 80}}}}}, True),
+    ("IngressClass", "networking.k8s.io/v1", {"spec": {"controller": "example.com/none"}}, False),
+    ("NetworkPolicy", "networking.k8s.io/v1", {"spec": {"podSelector": {}}}, True),
+    ("EndpointSlice", "discovery.k8s.io/v1", {"addressType": "IPv4", "endpoints": [{"addresses": ["10.9.8.7"]}], "ports": [{"port": 80}]}, True),
+    ("Lease", "coordination.k8s.io/v1", {"spec": {"holderIdentity": "me"}}, True),
+    ("PriorityClass", "scheduling.k8s.io/v1", {"value": 5}, False),
+    ("Role", "rbac.authorization.k8s.io/v1", {"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]}, True),
+    ("ClusterRole", "rbac.authorization.k8s.io/v1", {"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]}, False),
+    ("CSIDriver", "storage.k8s.io/v1", {"spec": {}}, False),
+    ("VolumeAttributesClass", "storage.k8s.io/v1", {"driverName": "example.com"}, False),
+    ("ValidatingWebhookConfiguration", "admissionregistration.k8s.io/v1", {"webhooks": []}, False),
+    ("MutatingWebhookConfiguration", "admissionregistration.k8s.io/v1", {"webhooks": []}, False),
+]
+
+
+def test_every_stable_kind_is_served(lab, ns, shows):
+    container = {"name": "main", "image": "busybox", "command": ["true"]}
+    labels = {"metadata": {"labels": {"kinds": "all"}}}
+    parts = {
+        "SELECTOR": {"matchLabels": {"kinds": "all"}}, "TEMPLATE": labels | {"spec": {"containers": [container]}},
+        "NOWHERE": labels | {"spec": {"containers": [container], "nodeSelector": {"no": "where"}}},
+        "ONCE": {"spec": {"containers": [container], "restartPolicy": "Never"}},
+    }
+
+    def filled(value):
+        if isinstance(value, dict):
+            return {key: filled(inner) for key, inner in value.items()}
+        return parts.get(value, value) if isinstance(value, str) else value
+
+    name = f"{ns}-all"
+    objects = [{"apiVersion": version, "kind": kind, "metadata": {"name": name}} | filled(body) for kind, version, body, _ in KINDS]
+    try:
+        lab.kubectl("apply", "-n", ns, "-f", "-", input=objects)
+        again = lab.kubectl("apply", "-n", ns, "-f", "-", input=objects).stdout
+        # In these kubectl sends whole lists or selectors again, in any cluster.
+        changed = {line.split("/")[0] for line in again.splitlines() if not line.endswith("unchanged")}
+        assert changed <= {"endpoints", "limitrange", "poddisruptionbudget.policy", "endpointslice.discovery.k8s.io"}, again
+        for kind, version, _, _ in KINDS:
+            group = version.split("/")[0] if "/" in version else ""
+            table = lab.kubectl("get", f"{kind.lower()}.{version.split('/')[-1]}.{group}", name, "-n", ns).stdout.splitlines()
+            assert table[0].startswith("NAME") and table[1].startswith(name), kind
+        short = {"rc": "replicationcontroller", "quota": "resourcequota", "limits": "limitrange", "deploy": "deployment", "rs": "replicaset",
+                 "ds": "daemonset", "cj": "cronjob", "hpa": "horizontalpodautoscaler", "pdb": "poddisruptionbudget", "ing": "ingress",
+                 "netpol": "networkpolicy", "pc": "priorityclass", "ep": "endpoints"}
+        for word, kind in short.items():
+            assert lab.kubectl("get", word, name, "-n", ns, "-o", "name").stdout.startswith(kind), word
+    finally:
+        for kind, _, _, is_namespaced in KINDS:
+            if not is_namespaced:
+                lab.kubectl("delete", kind.lower(), name, "--ignore-not-found", check=False)
+    shows(f"{len(KINDS)} kinds applied twice and shown")
+
+
 def test_the_node_is_this_machine(lab, shows):
     nodes = lab.list("nodes", "default")
     assert len(nodes) == 1

@@ -136,6 +136,31 @@ def test_experiment_with_the_goal_reached_half_way(own, kills, shows):
 
 
 @pytest.mark.parametrize("kills", [3, pytest.param(25, marks=pytest.mark.full)])
+def test_deployment(own, kills, shows):
+    source = random.Random(SEED + 9)
+    labels = {"app": "web"}
+
+    def deployment(step):
+        main = {"name": "main", "image": "busybox", "command": ["sleep", "3600"], "env": [{"name": "STEP", "value": str(step)}]}
+        return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {
+            "replicas": 5, "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"terminationGracePeriodSeconds": 0, "containers": [main]}}}}
+
+    own.kubectl("apply", "-n", NS, "-f", "-", input=deployment(0))
+    for step in range(1, kills + 1):
+        own.kubectl("apply", "-n", NS, "-f", "-", input=deployment(step))
+        kill_at_random(own, 1, lambda: False, source, longest=0.6)
+    own.kubectl("rollout", "status", "deployment/web", "-n", NS, "--timeout=120s")
+    pods = [p for p in own.list("pods", NS, "-l", "app=web") if "deletionTimestamp" not in p["metadata"]]
+    assert len(pods) == 5 and {p["spec"]["containers"][0]["env"][0]["value"] for p in pods} == {str(kills)}
+    sets = own.list("replicasets", NS)
+    revisions = [int(s["metadata"]["annotations"]["deployment.kubernetes.io/revision"]) for s in sets]
+    assert len(set(revisions)) == len(revisions), "two ReplicaSets have one revision"
+    assert sum(s["spec"]["replicas"] for s in sets) == 5
+    shows(f"seed {SEED + 9}: {kills} kills, 5 pods of the last template, revisions {sorted(revisions)}")
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(25, marks=pytest.mark.full)])
 def test_workflow(own, kills, shows):
     source = random.Random(SEED + 2)
     claim(own)

@@ -59,7 +59,7 @@ final class Lab: Sendable {
 
     init(
         authenticator: any Authenticator = Everybody(), logs: (any PodLogs)? = nil, window: Int = 20_000, limits: HTTPLimits = HTTPLimits(),
-        bookmarkInterval: Duration = .seconds(60)
+        bookmarkInterval: Duration = .seconds(60), metrics: (any MetricsSource)? = nil
     ) async throws {
         scratch = try Scratch()
         catalogue = try Catalogue(path: scratch.path + "/catalogue.db", window: window)
@@ -67,7 +67,7 @@ final class Lab: Sendable {
         logger.logLevel = .critical
         registry = try Registry(catalogue: catalogue, logger: logger)
         server = APIServer(
-            registry: registry, logs: logs, authenticator: authenticator, version: VersionInfo(gitVersion: "v1.32.0+test"), limits: limits,
+            registry: registry, logs: logs, metrics: metrics, authenticator: authenticator, version: VersionInfo(gitVersion: "v1.32.0+test"), limits: limits,
             bookmarkInterval: bookmarkInterval, clock: .fixed(Self.time), logger: logger)
         try await put(GroupResource.namespaces, ["apiVersion": "v1", "kind": "Namespace", "metadata": ["name": "team"]])
     }

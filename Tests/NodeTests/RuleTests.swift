@@ -183,11 +183,11 @@ extension StoredObject {
 
     @Test func tolerationsOpenTaintedNodes() {
         let taint: JSON = ["key": "gpu", "value": "yes", "effect": "NoSchedule"]
-        #expect(NodeFit.tolerates(["key": "gpu", "operator": "Exists"], taint))
-        #expect(NodeFit.tolerates(["key": "gpu", "value": "yes"], taint))
-        #expect(NodeFit.tolerates(["operator": "Exists"], taint))
-        #expect(!NodeFit.tolerates(["key": "gpu", "value": "no"], taint))
-        #expect(!NodeFit.tolerates(["key": "gpu", "operator": "Exists", "effect": "NoExecute"], taint))
+        #expect(NodePlacement.tolerates(["key": "gpu", "operator": "Exists"], taint))
+        #expect(NodePlacement.tolerates(["key": "gpu", "value": "yes"], taint))
+        #expect(NodePlacement.tolerates(["operator": "Exists"], taint))
+        #expect(!NodePlacement.tolerates(["key": "gpu", "value": "no"], taint))
+        #expect(!NodePlacement.tolerates(["key": "gpu", "operator": "Exists", "effect": "NoExecute"], taint))
         let node: JSON = ["metadata": ["name": "n"], "spec": ["taints": [taint]]]
         let fit = NodeFit(node: node, allocatable: ["cpu": Quantity(1), "pods": Quantity(1)], used: [:], podCount: 0)
         #expect(fit.reasons(against: spec { _ in }).map(\.text) == ["node(s) had untolerated taint {gpu: yes}"])
@@ -204,7 +204,7 @@ extension StoredObject {
         let node: JSON = ["metadata": ["name": "n", "labels": ["zone": "a", "cores": "8"]]]
         func matches(_ terms: JSON) -> Bool {
             let required: JSON = ["requiredDuringSchedulingIgnoredDuringExecution": ["nodeSelectorTerms": terms]]
-            return NodeAffinity.matches(["affinity": ["nodeAffinity": required]], node: node)
+            return NodePlacement.matches(["affinity": ["nodeAffinity": required]], node: node)
         }
         #expect(matches([["matchExpressions": [["key": "zone", "operator": "In", "values": ["a"]]]]]))
         #expect(!matches([["matchExpressions": [["key": "zone", "operator": "NotIn", "values": ["a"]]]]]))

@@ -136,3 +136,98 @@ extension Lab {
         ])
     }
 }
+
+struct PreemptionTests {
+    private func pod(_ priority: Int, cpu: JSON) -> PodSpec {
+        PodSpec(
+            StoredObject(
+                key: ObjectKey(.pods, namespace: "team", name: "big"), revision: 1,
+                value: ["metadata": ["uid": "big"], "spec": ["priority": JSON(priority), "containers": [["name": "main", "resources": ["requests": ["cpu": cpu]]]]]],
+                intent: nil))
+    }
+
+    private func candidate(_ name: String, _ priority: Int, milli: Int, isProtected: Bool = false) -> Preemption.Candidate {
+        Preemption.Candidate(
+            key: ObjectKey(.pods, namespace: "team", name: name), uid: name, priority: priority, requests: ["cpu": Quantity(milli: milli)],
+            since: "2024-01-01T00:00:00Z", isProtected: isProtected)
+    }
+
+    private func victims(_ cpu: JSON, _ candidates: [Preemption.Candidate]) -> [String]? {
+        let used = candidates.reduce(into: Amounts()) { PodResources.add($1.requests, to: &$0) }
+        let fit = NodeFit(node: [:], allocatable: ["cpu": Quantity(2), "pods": Quantity(10)], used: used, podCount: candidates.count)
+        return Preemption.victims(for: pod(100, cpu: cpu), priority: 100, on: fit, among: candidates)?.map(\.uid)
+    }
+
+    @Test func theLeastImportantGo() {
+        #expect(victims("1", [candidate("a", 1, milli: 1000), candidate("b", 50, milli: 1000)]) == ["a"])
+        #expect(victims("2", [candidate("a", 1, milli: 1000), candidate("b", 50, milli: 1000)]) == ["b", "a"])
+    }
+
+    @Test func equalsStay() {
+        #expect(victims("1", [candidate("a", 100, milli: 1000), candidate("b", 200, milli: 1000)]) == nil)
+    }
+
+    @Test func theProtectedStayWhereOthersCanGo() {
+        #expect(victims("1", [candidate("a", 1, milli: 1000, isProtected: true), candidate("b", 50, milli: 1000)]) == ["b"])
+    }
+
+    @Test(.timeLimit(.minutes(1))) func anImportantPodTakesTheRoom() async throws {
+        let lab = try await Lab()
+        lab.script("main", .run())
+        try await lab.start()
+        try await lab.client.create(["apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": ["name": "high"], "value": 1000])
+        func container(_ cpu: JSON) -> JSON { [["name": "main", "image": "busybox", "command": ["x"], "resources": ["requests": ["cpu": cpu]]]] }
+        try await lab.create("low") {
+            $0["containers"] = container("1500m")
+            $0["terminationGracePeriodSeconds"] = 1
+        }
+        try await lab.waitForPhase("low", "Running")
+        try await lab.create("important") {
+            $0["containers"] = container("1500m")
+            $0["priorityClassName"] = "high"
+        }
+        let doomed = try #require(try await lab.wait(lab.key("low"), "preemption") { $0?.isBeingDeleted == true })
+        #expect(doomed.condition("DisruptionTarget")["reason"] == "PreemptionByScheduler")
+        try await lab.waitForPhase("important", "Running")
+    }
+}
+
+struct InterPodAffinityTests {
+    private func pod(_ name: String, _ app: String, _ affinity: JSON = [:], namespace: String = "team") -> StoredObject {
+        StoredObject(
+            key: ObjectKey(.pods, namespace: namespace, name: name), revision: 1,
+            value: [
+                "metadata": ["name": .string(name), "namespace": .string(namespace), "labels": ["app": .string(app)]], "spec": ["affinity": affinity],
+            ], intent: nil)
+    }
+
+    private func term(_ kind: String, _ app: String, _ more: JSON = [:]) -> JSON {
+        var term: JSON = ["topologyKey": "kubernetes.io/hostname", "labelSelector": ["matchLabels": ["app": .string(app)]]]
+        for (key, value) in more.members { term[key] = value }
+        var affinity: JSON = [:]
+        affinity[kind]["requiredDuringSchedulingIgnoredDuringExecution"] = [term]
+        return affinity
+    }
+
+    private func reason(_ pod: StoredObject, beside bound: StoredObject...) -> String? {
+        InterPodAffinity(bound: bound) { $0 == "other" ? ["kind": "other"] : [:] }
+            .reason(against: PodSpec(pod), node: ["metadata": ["labels": ["kubernetes.io/hostname": "node"]]])
+    }
+
+    @Test func affinityWantsAnother() {
+        let wants = pod("a", "web", term("podAffinity", "cache"))
+        #expect(reason(wants) == "node(s) didn't match pod affinity rules")
+        #expect(reason(wants, beside: pod("c", "cache")) == nil)
+        #expect(reason(wants, beside: pod("c", "cache", namespace: "other")) != nil)
+        #expect(reason(pod("a", "web", term("podAffinity", "cache", ["namespaceSelector": ["matchLabels": ["kind": "other"]]])), beside: pod("c", "cache", namespace: "other")) == nil)
+        // The first of a group that keeps together has to begin somewhere.
+        #expect(reason(pod("a", "web", term("podAffinity", "web"))) == nil)
+    }
+
+    @Test func antiAffinityGoesBothWays() {
+        let alone = pod("a", "web", term("podAntiAffinity", "web"))
+        #expect(reason(alone) == nil && reason(alone, beside: pod("b", "web")) == "node(s) didn't match pod anti-affinity rules")
+        #expect(reason(pod("b", "web"), beside: alone) == "node(s) didn't satisfy existing pods anti-affinity rules")
+        #expect(reason(pod("b", "cache"), beside: alone) == nil)
+    }
+}

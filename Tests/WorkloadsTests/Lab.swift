@@ -119,6 +119,36 @@ enum Samples {
         ]
     }
 
+    static func deployment(_ name: String, _ spec: JSON = [:], image: String = "busybox") -> JSON {
+        var spec = spec
+        spec["selector"] = ["matchLabels": ["app": .string(name)]]
+        spec["template"] = [
+            "metadata": ["labels": ["app": .string(name)]], "spec": ["containers": [["name": "main", "image": .string(image)]]],
+        ]
+        return [
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": ["name": .string(name), "namespace": .string(Lab.namespace)], "spec": spec,
+        ]
+    }
+
+    static func daemonSet(_ name: String, _ spec: JSON = [:]) -> JSON {
+        var set = deployment(name, spec)
+        set["kind"] = "DaemonSet"
+        return set
+    }
+
+    static func pod(_ name: String, _ spec: JSON = [:], labels: JSON = ["app": "web"], resources: JSON = [:]) -> JSON {
+        var spec = spec
+        spec["containers"] = [["name": "main", "image": "busybox", "resources": resources]]
+        return [
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": ["name": .string(name), "namespace": .string(Lab.namespace), "labels": labels], "spec": spec,
+        ]
+    }
+
+    static func node(_ name: String, _ spec: JSON = [:]) -> JSON {
+        ["apiVersion": "v1", "kind": "Node", "metadata": ["name": .string(name), "labels": ["kubernetes.io/hostname": .string(name)]], "spec": spec]
+    }
+
     static func configMap(_ name: String, owners: [StoredObject] = []) -> JSON {
         var metadata: JSON = ["name": .string(name), "namespace": .string(Lab.namespace)]
         if !owners.isEmpty {

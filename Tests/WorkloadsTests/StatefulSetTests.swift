@@ -159,3 +159,70 @@ struct StatefulSetReconcilerTests {
         #expect(lab.pod("again-0").map { $0.uid != pod.uid } == true)
     }
 }
+
+struct StatefulSetHistoryTests {
+    private func make(_ spec: JSON) async throws -> (Lab, StatefulSetReconciler) {
+        let lab = try await Lab.fresh()
+        var spec = spec
+        spec["volumeClaimTemplates"] = [
+            ["metadata": ["name": "data"], "spec": ["accessModes": ["ReadWriteOnce"], "resources": ["requests": ["storage": "1Mi"]]]]
+        ]
+        try await lab.client.create(Samples.statefulSet("s", spec))
+        return (lab, StatefulSetReconciler(client: lab.client, clock: lab.clock.source))
+    }
+
+    private func settle(_ lab: Lab, _ reconciler: StatefulSetReconciler) async throws {
+        for _ in 0..<12 {
+            try await lab.settle(reconciler, .statefulSets)
+            for pod in lab.pods where pod.status["phase"] == "Pending" { try await lab.run(pod) }
+            for pod in lab.pods where pod.isBeingDeleted { try await lab.remove(pod) }
+        }
+    }
+
+    private func mark(_ lab: Lab, _ text: String) async throws {
+        try await lab.client.update(lab.key(.statefulSets, "s")) { $0["spec"]["template"]["metadata"]["annotations"] = ["mark": .string(text)] }
+    }
+
+    private func marks(_ lab: Lab) -> [String] { lab.pods.map { $0.annotations["mark"] ?? "" } }
+
+    @Test func aPartitionMakesOldPodsOfTheirRevision() async throws {
+        let (lab, reconciler) = try await make(["replicas": 2, "updateStrategy": ["type": "RollingUpdate", "rollingUpdate": ["partition": 1]]])
+        try await settle(lab, reconciler)
+        try await mark(lab, "two")
+        try await settle(lab, reconciler)
+        #expect(marks(lab) == ["", "two"])
+        // The one that is held back comes again as it was, by its ControllerRevision.
+        try await lab.remove(try #require(lab.pod("s-0")))
+        try await settle(lab, reconciler)
+        #expect(marks(lab) == ["", "two"] && lab.client.list(.controllerRevisions).count == 2)
+    }
+
+    @Test func goesBackUnderANewNumber() async throws {
+        let (lab, reconciler) = try await make(["replicas": 1, "revisionHistoryLimit": 1])
+        try await settle(lab, reconciler)
+        for text in ["two", "three", "two"] {
+            try await mark(lab, text)
+            try await settle(lab, reconciler)
+        }
+        #expect(marks(lab) == ["two"])
+        let revisions = lab.client.list(.controllerRevisions).compactMap { $0.value["revision"].intValue }.sorted()
+        #expect(revisions == [3, 4], "the first is beyond the limit")
+    }
+
+    @Test func claimsGoAsThePolicySays() async throws {
+        let (lab, reconciler) = try await make(["replicas": 2, "persistentVolumeClaimRetentionPolicy": ["whenDeleted": "Delete", "whenScaled": "Delete"]])
+        try await settle(lab, reconciler)
+        func owner(_ ordinal: Int) -> String? {
+            lab.client.get(lab.key(.persistentVolumeClaims, "data-s-\(ordinal)"))?.metadata["ownerReferences"][0]["kind"].stringValue
+        }
+        #expect(owner(0) == "StatefulSet" && owner(1) == "StatefulSet")
+        try await lab.client.update(lab.key(.statefulSets, "s")) { $0["spec"]["replicas"] = 1 }
+        _ = try await reconciler.reconcile(lab.key(.statefulSets, "s"))
+        #expect(owner(0) == "StatefulSet" && owner(1) == "Pod", "the claim of a pod that is scaled away goes with it")
+        try await lab.client.update(lab.key(.statefulSets, "s")) { value in
+            value["spec"]["persistentVolumeClaimRetentionPolicy"] = ["whenDeleted": "Retain", "whenScaled": "Retain"]
+        }
+        _ = try await reconciler.reconcile(lab.key(.statefulSets, "s"))
+        #expect(owner(0) == nil)
+    }
+}

@@ -59,7 +59,8 @@ public struct ControllerManager: Sendable {
         do {
             let result = try await reconciler.reconcile(key)
             failures.forget(key)
-            if case .requeue(let delay) = result { queue.add(key, after: delay) }
+            // A time that is far away is looked at again on the way: a timer cannot hold every number that a user can write.
+            if case .requeue(let delay) = result { queue.add(key, after: min(delay, .seconds(86_400))) }
         } catch is CancellationError {
             queue.finish(key)
             return

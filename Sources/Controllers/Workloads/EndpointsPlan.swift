@@ -38,7 +38,7 @@ enum EndpointsPlan {
     }
 
     /// - Returns: `nil` where the Service has ports but the pod has none of them.
-    private static func ports(of service: StoredObject, pod: StoredObject) -> [JSON]? {
+    static func ports(of service: StoredObject, pod: StoredObject) -> [JSON]? {
         let wanted = service.spec["ports"].elements
         let found = wanted.compactMap { port -> JSON? in
             guard let number = number(of: port, pod: pod) else { return nil }

@@ -23,7 +23,7 @@ public struct EndpointsReconciler: Reconciler {
     }
 
     /// The Services whose Endpoints a change of a pod may change.
-    private static func services(for change: Change, in catalogue: Catalogue) -> [ObjectKey] {
+    static func services(for change: Change, in catalogue: Catalogue) -> [ObjectKey] {
         let (new, old) = (change.object, change.previous)
         if let old, change.kind == .modified, !concernsEndpoints(old, new) { return [] }
         let services = catalogue.list(.services, namespace: new.namespace).objects
@@ -42,7 +42,7 @@ public struct EndpointsReconciler: Reconciler {
     }
 
     /// `nil` for a Service without a selector: its Endpoints are the user's.
-    private static func selector(of service: StoredObject) -> LabelSelector? {
+    static func selector(of service: StoredObject) -> LabelSelector? {
         let labels = service.spec["selector"].stringMap
         if labels.isEmpty || service.spec["type"].stringValue == "ExternalName" { return nil }
         return LabelSelector(requirements: labels.map { LabelSelector.Requirement(key: $0.key, operator: .equals, values: [$0.value]) })

@@ -43,6 +43,17 @@ struct IndexIntervals: Equatable, CustomStringConvertible {
         return new.isEmpty ? self : IndexIntervals(merging: ranges + new)
     }
 
+    /// What both have; costs as much as there are ranges, not indexes.
+    func intersection(_ other: IndexIntervals) -> IndexIntervals {
+        var common: [ClosedRange<Int>] = []
+        var (mine, theirs) = (ranges[...], other.ranges[...])
+        while let first = mine.first, let second = theirs.first {
+            if first.overlaps(second) { common.append(first.clamped(to: second)) }
+            if first.upperBound < second.upperBound { mine.removeFirst() } else { theirs.removeFirst() }
+        }
+        return IndexIntervals(merging: common)
+    }
+
     /// As upstream prints it: a pair of neighbours with a comma, three and more with a dash.
     var description: String {
         ranges.map { range in

@@ -21,6 +21,10 @@ private struct JobPlanner {
     var succeeded = 0
     var failed = 0
     var completed: IndexIntervals
+    /// Indexes that have failed for good.
+    var failedIndexes: IndexIntervals
+    /// What the failure policy says of the Job.
+    var policyFailure: String?
     var startTime: JSON
 
     init(_ job: JobFacts, _ pods: [PodFacts], _ now: Timestamp) {
@@ -31,6 +35,7 @@ private struct JobPlanner {
         active = pods.filter(\.isActive)
         terminating = pods.reduce(0) { $0 + ($1.isTerminating ? 1 : 0) }
         completed = IndexIntervals(parsing: job.status["completedIndexes"].stringValue ?? "", below: job.completions ?? 0)
+        failedIndexes = IndexIntervals(parsing: job.status["failedIndexes"].stringValue ?? "", below: job.completions ?? 0)
         startTime = job.status["startTime"]
     }
 
@@ -41,7 +46,13 @@ private struct JobPlanner {
         if let target = failure() {
             fail(target)
         } else {
-            if !job.isBeingDeleted { manage(newlyFailed) }
+            noteSuccessPolicy()
+            if conditions.isTrue("SuccessCriteriaMet") {
+                plan.accounted.formUnion(active.map(\.uid))
+                delete(active)
+            } else if !job.isBeingDeleted {
+                manage(newlyFailed)
+            }
             settle()
         }
         finish()
@@ -69,10 +80,12 @@ private struct JobPlanner {
                 plan.accounted.insert(pod.uid)
                 if let index = pod.completionIndex, job.isIndexed { newIndexes.append(index) } else { succeeded += 1 }
             } else if isFailed(pod) {
-                if isNew {
-                    plan.accounted.insert(pod.uid)
-                    failed += 1
-                }
+                let decision = job.failurePolicy.decide(pod, namespace: job.namespace)
+                noteIndex(of: pod, decision)
+                if isNew { plan.accounted.insert(pod.uid) }
+                if decision == .ignore { continue }
+                if isNew { failed += 1 }
+                if case .failJob(let message) = decision { policyFailure = policyFailure ?? message }
                 // One that was deleted, perhaps for a suspension, asks for no more patience once it is counted.
                 if isNew || !pod.hasDeletionTimestamp { failures.append(pod) }
             }
@@ -82,6 +95,19 @@ private struct JobPlanner {
             succeeded = completed.count
         }
         return failures
+    }
+
+    /// An index that failed once too often, or that the policy gives up, is not tried again.
+    private mutating func noteIndex(of pod: PodFacts, _ decision: JobFailurePolicy.Decision) {
+        guard let limit = job.backoffLimitPerIndex, let index = pod.completionIndex else { return }
+        let failures = pod.indexFailures + (decision == .ignore ? 0 : 1)
+        plan.indexFailures[index] = max(plan.indexFailures[index] ?? 0, failures)
+        if decision == .failIndex || (decision != .ignore && pod.indexFailures >= limit) { failedIndexes = failedIndexes.union([index]) }
+    }
+
+    private mutating func noteSuccessPolicy() {
+        guard job.isIndexed, let message = job.successPolicy.met(by: completed, completions: job.completions ?? 0) else { return }
+        conditions.set("SuccessCriteriaMet", "True", "SuccessPolicy", message)
     }
 
     /// The record was lost, e.g. the user replaced the whole object: the pods that the counters speak of are those that
@@ -112,12 +138,24 @@ private struct JobPlanner {
         if conditions.isTrue("SuccessCriteriaMet") { return nil }
         let target = job.condition("FailureTarget")
         if !target.isNull { return (target["reason"].stringValue ?? "", target["message"].stringValue ?? "") }
+        if let policyFailure { return ("PodFailurePolicy", policyFailure) }
         if failed > job.backoffLimit || hasTooManyRestarts { return ("BackoffLimitExceeded", "Job has reached the specified backoff limit") }
+        if let failure = indexFailure() { return failure }
         guard let deadline = job.activeDeadline, !job.isSuspended, let start = PodFacts.time(startTime) else { return nil }
         let left = deadline - (now - start)
         if left <= .zero { return ("DeadlineExceeded", "Job was active longer than specified deadline") }
         plan.wake(in: left)
         return nil
+    }
+
+    /// Too many indexes have failed, or nothing is left to do and some have.
+    private func indexFailure() -> (reason: String, message: String)? {
+        guard job.backoffLimitPerIndex != nil, failedIndexes.count > 0 else { return nil }
+        if let most = job.maxFailedIndexes, failedIndexes.count > most {
+            return ("MaxFailedIndexesExceeded", "Job has exceeded the specified maximal number of failed indexes")
+        }
+        guard let completions = job.completions, completed.count + failedIndexes.count >= completions, active.isEmpty else { return nil }
+        return ("FailedIndexes", "Job has failed indexes")
     }
 
     /// Containers restarted in place count as failures too.
@@ -160,15 +198,19 @@ private struct JobPlanner {
         var missing = wanted - active.count
         if job.replacesOnlyFailed { missing -= terminating }
         guard missing > 0 else { return }
+        missing = min(missing, JobPlan.batch)
+        if job.backoffLimitPerIndex != nil {
+            plan.creations = readyIndexes(missing, failures)
+            return
+        }
         let wait = backoff(after: failures)
         if wait > .zero { return plan.wake(in: wait) }
-        missing = min(missing, JobPlan.batch)
         plan.creations = job.isIndexed ? pendingIndexes(missing).map { $0 } : Array(repeating: nil, count: missing)
     }
 
     private var wantedActive: Int {
         guard let completions = job.completions else { return succeeded > 0 ? active.count : job.parallelism }
-        return max(0, min(completions - succeeded, job.parallelism))
+        return max(0, min(completions - succeeded - failedIndexes.count, job.parallelism))
     }
 
     /// Pods with an index that is taken, done or out of range, then the ones that got least far.
@@ -179,7 +221,7 @@ private struct JobPlanner {
             var taken: Set<Int> = []
             left = []
             for pod in active.sorted(by: { isFurther($0, $1) }) {
-                if isValid(pod), let index = pod.completionIndex, !completed.contains(index), taken.insert(index).inserted {
+                if isValid(pod), let index = pod.completionIndex, !completed.contains(index), !failedIndexes.contains(index), taken.insert(index).inserted {
                     left.append(pod)
                 } else {
                     removed.append(pod)
@@ -203,10 +245,22 @@ private struct JobPlanner {
         var found: [Int] = []
         var index = 0
         while found.count < count, index < job.completions ?? 0 {
-            if !busy.contains(index), !completed.contains(index) { found.append(index) }
+            if !busy.contains(index), !completed.contains(index), !failedIndexes.contains(index) { found.append(index) }
             index += 1
         }
         return found
+    }
+
+    /// Pending indexes whose own back-off is over.
+    private mutating func readyIndexes(_ count: Int, _ failures: [PodFacts]) -> [Int?] {
+        let byIndex = Dictionary(grouping: failures) { $0.completionIndex ?? -1 }
+        var ready: [Int?] = []
+        // At most those with failures have to wait.
+        for index in pendingIndexes(count + byIndex.count) where ready.count < count {
+            let wait = backoff(after: byIndex[index] ?? [])
+            if wait > .zero { plan.wake(in: wait) } else { ready.append(index) }
+        }
+        return ready
     }
 
     /// How long to wait still after failures in a row: 10 s doubling to 6 min.
@@ -223,7 +277,8 @@ private struct JobPlanner {
     private mutating func settle() {
         let activeAfter = active.count + plan.creations.count
         let isComplete = job.completions.map { succeeded >= $0 && activeAfter == 0 } ?? (succeeded > 0 && activeAfter == 0)
-        if isComplete || conditions.isTrue("SuccessCriteriaMet") {
+        if conditions.isTrue("SuccessCriteriaMet") { return }
+        if isComplete {
             conditions.set("SuccessCriteriaMet", "True", "CompletionsReached", "Reached expected number of succeeded pods")
         } else if job.isBeingDeleted {
             return
@@ -237,8 +292,8 @@ private struct JobPlanner {
     /// The ending is declared only when no pod is left that could still do something.
     private mutating func finish() {
         guard terminating == 0, active.isEmpty, plan.creations.isEmpty, plan.deletions.isEmpty else { return }
-        if conditions.isTrue("SuccessCriteriaMet") {
-            conditions.set("Complete", "True", "CompletionsReached", "Reached expected number of succeeded pods")
+        if let met = conditions["SuccessCriteriaMet"], conditions.isTrue("SuccessCriteriaMet") {
+            conditions.set("Complete", "True", met["reason"].stringValue ?? "", met["message"].stringValue ?? "")
             if let completions = job.completions, succeeded > completions {
                 event("Warning", "TooManySucceededPods", "Too many succeeded pods running after completion count reached")
             }
@@ -266,6 +321,7 @@ private struct JobPlanner {
         status["terminating"] = JSON(terminating)
         status["uncountedTerminatedPods"] = [:]
         if job.isIndexed { status.assign("completedIndexes", completed.count == 0 ? .null : .string("\(completed)")) }
+        if job.backoffLimitPerIndex != nil { status["failedIndexes"] = .string("\(failedIndexes)") }
         return status
     }
 }

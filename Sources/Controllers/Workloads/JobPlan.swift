@@ -11,6 +11,8 @@ struct JobPlan: Equatable {
     var mustRecordFirst = false
     /// The pods to make; the completion index of each, `nil` where the Job has none.
     var creations: [Int?] = []
+    /// By index: how often its pods failed so far, for those of `creations` that replace one.
+    var indexFailures: [Int: Int] = [:]
     /// The status as it is once deletions and creations are done.
     var status: JSON = .null
     var events: [Event] = []
@@ -44,6 +46,12 @@ struct JobFacts: Sendable {
     /// `podReplacementPolicy: Failed`: a pod is replaced only once it has ended.
     var replacesOnlyFailed: Bool
     var isBeingDeleted: Bool
+    /// Retries of one index; `nil` where the limit is the Job's.
+    var backoffLimitPerIndex: Int?
+    var maxFailedIndexes: Int?
+    var failurePolicy: JobFailurePolicy
+    var successPolicy: JobSuccessPolicy
+    var namespace: String
     var status: JSON
     /// `nil` where the Job has no record: then it is rebuilt from the counters.
     var accounted: Set<String>?
@@ -59,6 +67,11 @@ struct JobFacts: Sendable {
         isIndexed = spec["completionMode"].stringValue == "Indexed"
         restartsInPlace = spec["template"]["spec"]["restartPolicy"].stringValue == "OnFailure"
         replacesOnlyFailed = spec["podReplacementPolicy"].stringValue == "Failed" || !spec["podFailurePolicy"].isNull
+        backoffLimitPerIndex = isIndexed ? spec["backoffLimitPerIndex"].intValue : nil
+        maxFailedIndexes = spec["maxFailedIndexes"].intValue
+        failurePolicy = JobFailurePolicy(spec["podFailurePolicy"])
+        successPolicy = JobSuccessPolicy(spec["successPolicy"])
+        namespace = job["metadata"]["namespace"].stringValue ?? ""
         isBeingDeleted = job["metadata"].has("deletionTimestamp")
         status = job["status"]
         accounted = job["metadata"]["annotations"][JobFacts.accountedKey].stringValue

@@ -6,8 +6,10 @@ import Registry
 enum JobPods {
     static let indexVariable = "JOB_COMPLETION_INDEX"
 
-    /// - Parameter index: the completion index; `nil` for a Job that is not Indexed.
-    static func pod(of job: StoredObject, index: Int?) -> JSON {
+    /// - Parameters:
+    ///   - index: the completion index; `nil` for a Job that is not Indexed.
+    ///   - failures: how often pods of this index failed; only with `backoffLimitPerIndex`.
+    static func pod(of job: StoredObject, index: Int?, failures: Int? = nil) -> JSON {
         let template = job.spec["template"]
         var metadata: JSON = ["namespace": .string(job.namespace)]
         for key in ["labels", "annotations", "finalizers"] { metadata.assign(key, template["metadata"][key]) }
@@ -18,6 +20,7 @@ enum JobPods {
             metadata["generateName"] = .string(prefix(job.name, "-\(index)-"))
             metadata["annotations"][PodFacts.indexKey] = number
             metadata["labels"][PodFacts.indexKey] = number
+            if let failures { metadata["annotations"][PodFacts.failuresKey] = .string("\(failures)") }
             spec["hostname"] = .string("\(job.name)-\(index)")
             for list in ["initContainers", "containers"] where spec.has(list) {
                 spec[list] = .array(spec[list].elements.map(withIndexVariable))

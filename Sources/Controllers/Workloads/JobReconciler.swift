@@ -78,10 +78,14 @@ public struct JobReconciler: Reconciler {
         var made = 0
         var refusal: (any Error)?
         var step = 16
+        let counts = plan.indexFailures
         while made < plan.creations.count, refusal == nil {
             let slice = plan.creations[made..<min(made + step, plan.creations.count)]
             let results = await withTaskGroup(of: (any Error)?.self) { group in
-                for index in slice { group.addTask { await create(index, job) } }
+                for index in slice {
+                    let failures = job.spec["backoffLimitPerIndex"].isNull ? nil : index.map { counts[$0] ?? 0 }
+                    group.addTask { await create(index, failures, job) }
+                }
                 return await group.reduce(into: [(any Error)?]()) { $0.append($1) }
             }
             made += results.count { $0 == nil }
@@ -96,9 +100,9 @@ public struct JobReconciler: Reconciler {
         return refusal
     }
 
-    private func create(_ index: Int?, _ job: StoredObject) async -> (any Error)? {
+    private func create(_ index: Int?, _ failures: Int?, _ job: StoredObject) async -> (any Error)? {
         do {
-            let pod = try await client.create(JobPods.pod(of: job, index: index))
+            let pod = try await client.create(JobPods.pod(of: job, index: index, failures: failures))
             client.event(job, reason: "SuccessfulCreate", message: "Created pod: \(pod.name)")
             return nil
         } catch {

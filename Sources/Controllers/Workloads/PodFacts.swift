@@ -21,6 +21,17 @@ struct PodFacts: Sendable, Equatable {
     var readyTransition: Timestamp?
     /// `batch.kubernetes.io/job-completion-index`; `nil` where it has none that is a number.
     var completionIndex: Int?
+    /// How often pods of its index failed before it.
+    var indexFailures = 0
+    /// How its containers ended, those that have.
+    var exits: [Exit] = []
+    /// Status by type.
+    var conditions: [String: String] = [:]
+
+    struct Exit: Sendable, Equatable {
+        var container: String
+        var code: Int
+    }
 
     var isTerminal: Bool { phase == .succeeded || phase == .failed }
     /// Upstream's `IsPodActive`.
@@ -45,8 +56,14 @@ extension PodFacts {
         readyTransition = Self.time(ready["lastTransitionTime"])
         completionIndex = pod.metadata["annotations"][PodFacts.indexKey].stringValue.flatMap(Int.init)
         finished = Self.finished(pod, containers, ready) ?? created
+        indexFailures = pod.metadata["annotations"][PodFacts.failuresKey].stringValue.flatMap(Int32.init).map(Int.init) ?? 0
+        exits = (containers + status["initContainerStatuses"].elements).compactMap { container in
+            container["state"]["terminated"]["exitCode"].intValue.map { Exit(container: container["name"].stringValue ?? "", code: $0) }
+        }
+        for condition in status["conditions"].elements { conditions[condition["type"].stringValue ?? ""] = condition["status"].stringValue }
     }
 
+    static let failuresKey = "batch.kubernetes.io/job-index-failure-count"
     static let indexKey = "batch.kubernetes.io/job-completion-index"
 
     /// The last end of a container; else when it became unready; else when its deletion began.

@@ -8,9 +8,11 @@ enum Revision {
     static func name(of set: String, template: JSON) -> String { "\(set)-\(hash(template))" }
 
     /// Ten characters that are no words, as upstream's SafeEncodeString makes them.
-    static func hash(_ template: JSON) -> String {
+    /// - Parameter collision: how often a name made so was taken by something else.
+    static func hash(_ template: JSON, collision: Int? = nil) -> String {
         var hasher = FNV()
         hasher.add(template)
+        if let collision { hasher.add(text: "\(collision)") }
         var text: [UInt8] = []
         var rest = hasher.state
         for _ in 0..<10 {

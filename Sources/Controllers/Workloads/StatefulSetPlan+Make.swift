@@ -38,7 +38,12 @@ private struct StatefulSetPlanner {
     /// Scaling up comes before scaling down, and both before replacing what has an old template. An ordered set goes no
     /// further while one step is under way.
     private mutating func act() {
-        for ordinal in ordinals where advance(ordinal) && !facts.isParallel { return }
+        for ordinal in ordinals {
+            let waits = advance(ordinal)
+            if waits, !facts.isParallel { return }
+            // The next look goes on: nobody can hold two thousand million pods in mind.
+            if plan.creations.count >= ReplicaPlan.burst { return }
+        }
         for pod in condemned where condemn(pod) && !facts.isParallel { return }
         if facts.isParallel, !plan.creations.isEmpty { return }
         if !facts.updatesOnDelete, plan.deletions.isEmpty { roll() }

@@ -67,7 +67,8 @@ struct StatefulSetFacts: Sendable {
     /// The name of the template's revision.
     var updateRevision: String
 
-    init(_ set: JSON) {
+    /// - Parameter revision: the name of the template's ControllerRevision; worked out from the template where it is not given.
+    init(_ set: JSON, revision: String? = nil) {
         let spec = set["spec"]
         name = set["metadata"]["name"].stringValue ?? ""
         replicas = spec["replicas"].intValue ?? 1
@@ -79,7 +80,7 @@ struct StatefulSetFacts: Sendable {
         generation = set["metadata"]["generation"].intValue ?? 0
         isBeingDeleted = set["metadata"].has("deletionTimestamp")
         status = set["status"]
-        updateRevision = Revision.name(of: name, template: spec["template"])
+        updateRevision = revision ?? Revision.name(of: name, template: spec["template"])
     }
 
     var currentRevision: String { status["currentRevision"].stringValue.flatMap { $0.isEmpty ? nil : $0 } ?? updateRevision }

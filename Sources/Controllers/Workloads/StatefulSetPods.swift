@@ -38,7 +38,7 @@ enum StatefulSetPods {
         }
     }
 
-    /// The claims of one ordinal. They have no owner: they and their data outlive the set.
+    /// The claims of one ordinal. Without a retention policy that says otherwise they and their data outlive the set.
     static func claims(of set: StoredObject, ordinal: Int) -> [JSON] {
         let selector = set.spec["selector"]["matchLabels"]
         return zip(set.spec["volumeClaimTemplates"].elements, claimNames(of: set, ordinal: ordinal)).map { template, name in

@@ -9,27 +9,36 @@ public struct StatefulSetReconciler: Reconciler {
     private let client: Client
     private let clock: TimeSource
 
-    /// The template before the one that is being rolled out, kept while a partition holds pods back at it.
-    static let heldTemplate = "kindling.dev/held-template"
-
     public init(client: Client, clock: TimeSource = .system) {
         self.client = client
         self.clock = clock
     }
 
-    public var sources: [EventSource] { [.objects(.statefulSets), .controlled(.pods, by: .statefulSets, kind: "StatefulSet")] }
+    public var sources: [EventSource] {
+        [
+            .objects(.statefulSets), .controlled(.pods, by: .statefulSets, kind: "StatefulSet"),
+            Ownership.orphans(.pods, of: .statefulSets, in: client.catalogue),
+        ]
+    }
 
     public func reconcile(_ key: ObjectKey) async throws -> ReconcileResult {
-        guard let set = client.get(key) else { return .done }
-        let facts = StatefulSetFacts(set.value)
-        let pods = client.controlled(by: set, .pods).compactMap { pod -> StatefulPod? in
+        guard let set = client.get(key), let selector = Ownership.selector(of: set), !selector.isEmpty else { return .done }
+        let history = RevisionHistory(client: client, owner: set)
+        guard let revision = try await history.current(labels: set.spec["template"]["metadata"]["labels"]) else { return .done }
+        let facts = StatefulSetFacts(set.value, revision: revision.name)
+        // Only pods that have the set's names are its own.
+        let objects = try await Ownership(client: client, owner: set, selector: selector).claim(.pods) { facts.ordinal(of: $0.name) != nil }
+        let pods = objects.compactMap { pod -> StatefulPod? in
             guard let ordinal = facts.ordinal(of: pod.name) else { return nil }
             return StatefulPod(ordinal: ordinal, revision: pod.labels[StatefulSetPods.revisionLabel] ?? "", facts: PodFacts(pod))
         }
         let plan = StatefulSetPlan.make(facts, pods: pods, now: clock.now)
+        try await StatefulSetClaims(client: client, set: set).keep(pods: objects, facts)
         for pod in plan.deletions { try await delete(pod, of: set) }
-        for creation in plan.creations { try await create(creation, set, facts) }
+        for creation in plan.creations { try await create(creation, set, facts, history) }
         try await record(plan, set, facts)
+        let live = Set(pods.map(\.revision) + [facts.currentRevision, facts.updateRevision, plan.status.currentRevision])
+        try await history.truncate(limit: set.spec["revisionHistoryLimit"].intValue ?? 10, live: live)
         return plan.wakeUp.map { .requeue(after: $0) } ?? .done
     }
 
@@ -45,9 +54,11 @@ public struct StatefulSetReconciler: Reconciler {
         client.event(set, reason: "SuccessfulDelete", message: "delete Pod \(pod.facts.name) in StatefulSet \(set.name) successful")
     }
 
-    private func create(_ creation: StatefulSetPlan.Creation, _ set: StoredObject, _ facts: StatefulSetFacts) async throws {
+    private func create(
+        _ creation: StatefulSetPlan.Creation, _ set: StoredObject, _ facts: StatefulSetFacts, _ history: RevisionHistory
+    ) async throws {
         let podName = "\(set.name)-\(creation.ordinal)"
-        let held = creation.isOfCurrentRevision ? heldTemplate(of: set) : nil
+        let held = creation.isOfCurrentRevision ? history.template(of: facts.currentRevision) : nil
         do {
             try await createClaims(creation.ordinal, set)
             try await client.create(
@@ -94,22 +105,6 @@ public struct StatefulSetReconciler: Reconciler {
     private func record(_ plan: StatefulSetPlan, _ set: StoredObject, _ facts: StatefulSetFacts) async throws {
         let before = set.status
         let after = plan.status.json(over: before, generation: facts.generation)
-        // What is rolled out now is what a partition will hold back at the next change of the template.
-        let holds = facts.partition > 0
-        let template = plan.status.currentRevision == facts.updateRevision ? Optional(set.spec["template"]) : nil
-        try await client.update(set.key, uid: set.uid) { value in
-            guard value["status"] == before else { return }
-            value["status"] = after
-            if !holds {
-                value.remove(path: ["metadata", "annotations", Self.heldTemplate])
-            } else if let template {
-                value["metadata"]["annotations"][Self.heldTemplate] = .string(template.text)
-            }
-        }
-    }
-
-    private func heldTemplate(of set: StoredObject) -> JSON? {
-        guard let text = set.annotations[Self.heldTemplate] else { return nil }
-        return try? JSONParser.parse(text)
+        try await client.updateStatus(set.key, uid: set.uid) { if $0 == before { $0 = after } }
     }
 }

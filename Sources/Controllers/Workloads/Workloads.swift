@@ -7,9 +7,11 @@ public import Registry
 /// - Parameters:
 ///   - certificate: the authority's certificate in PEM, for `kube-root-ca.crt`.
 ///   - clock: the time, for tests.
+///   - metrics: what pods use; without it autoscalers say that they know nothing.
 /// - Note: `CustomKindCollector` has to run beside them for kinds that are defined later.
 public func workloadReconcilers(
-    registry: Registry, certificate: String, clock: TimeSource = .system, addresses: ServiceAddresses = .standard
+    registry: Registry, certificate: String, clock: TimeSource = .system, addresses: ServiceAddresses = .standard,
+    metrics: (any PodMetricsSource)? = nil
 ) -> [any Reconciler] {
     func client(_ manager: String) -> Client { Client(registry: registry, manager: manager) }
     return [
@@ -20,5 +22,15 @@ public func workloadReconcilers(
         ServiceAccountReconciler(client: client("serviceaccount-controller"), certificate: certificate),
         EndpointsReconciler(client: client("endpoint-controller"), addresses: addresses),
         EventReaper(client: client("event-ttl"), clock: clock),
+        ReplicaReconciler(.replicaSet, client: client("replicaset-controller"), clock: clock),
+        ReplicaReconciler(.replicationController, client: client("replication-controller"), clock: clock),
+        DeploymentReconciler(client: client("deployment-controller"), clock: clock),
+        DaemonSetReconciler(client: client("daemonset-controller"), clock: clock),
+        CronJobReconciler(client: client("cronjob-controller"), clock: clock),
+        EndpointSliceReconciler(client: client("endpointslice-controller")),
+        DisruptionReconciler(client: client("disruption-controller"), clock: clock),
+        QuotaReconciler(client: client("resourcequota-controller")),
+        AutoscalerReconciler(client: client("horizontal-pod-autoscaler"), metrics: metrics, clock: clock),
+        TaintReconciler(client: client("taint-eviction-controller"), clock: clock),
     ]
 }

@@ -38,7 +38,7 @@ final class Discovery: Sendable {
 
     private static func groups(of kinds: [Kind]) -> [Group] {
         var groups: [Group] = [Group(name: "", versions: [])]
-        for resource in kinds.map(ServedResource.init) + AccessReviews.served {
+        for resource in kinds.map(ServedResource.init) + AccessReviews.served + MetricsAPI.served {
             let group = groups.firstIndex { $0.name == resource.group } ?? groups.endIndex
             if group == groups.endIndex { groups.append(Group(name: resource.group, versions: [])) }
             if let version = groups[group].versions.firstIndex(where: { $0.name == resource.version }) {

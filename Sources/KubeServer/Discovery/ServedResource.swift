@@ -52,6 +52,20 @@ struct ServedResource: Sendable {
         subresources = []
     }
 
+    /// A resource of figures that are measured when they are asked for.
+    init(metrics kind: String, plural: String, isNamespaced: Bool) {
+        group = MetricsAPI.group
+        version = MetricsAPI.version
+        self.kind = kind
+        self.plural = plural
+        singular = ""
+        self.isNamespaced = isNamespaced
+        verbs = ["get", "list"]
+        shortNames = []
+        categories = []
+        subresources = []
+    }
+
     private static func subresource(_ name: String, _ kind: Kind) -> Subresource {
         func same(_ verbs: [String]) -> Subresource {
             Subresource(name: name, group: kind.group, version: kind.version, kind: kind.kind, verbs: verbs)

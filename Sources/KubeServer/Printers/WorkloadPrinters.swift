@@ -52,7 +52,13 @@ extension Printers {
             let target = object["spec"]["scaleTargetRef"]
             return .string("\(target["kind"].stringValue ?? "")/\(target["name"].stringValue ?? "")")
         },
-        "scaleMetrics": { object, _ in .string(scaleMetrics(object["spec"]["metrics"].elements, object["status"]["currentMetrics"].elements)) },
+        "scaleMetrics": { object, _ in
+            if let percent = object["spec"]["targetCPUUtilizationPercentage"].intValue {
+                let current = object["status"]["currentCPUUtilizationPercentage"].intValue.map { "\($0)%" } ?? "<unknown>"
+                return .string("cpu: \(current)/\(percent)%")
+            }
+            return .string(scaleMetrics(object["spec"]["metrics"].elements, object["status"]["currentMetrics"].elements))
+        },
         "minPods": { object, _ in .string(object["spec"]["minReplicas"].intValue.map(String.init) ?? "<unset>") },
     ]
 

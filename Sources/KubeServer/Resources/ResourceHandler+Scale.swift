@@ -21,7 +21,13 @@ extension ResourceHandler {
         }
         var status: JSON = ["replicas": JSON(object.status["replicas"].intValue ?? 0)]
         let selector = object.spec["selector"]
-        if !selector.isNull, let parsed = try? LabelSelector(object: selector) { status["selector"] = .string(parsed.description) }
+        if object.key.resource == .replicationControllers {
+            // Its selector is a plain map.
+            let pairs = selector.stringMap.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+            status["selector"] = .string(pairs.joined(separator: ","))
+        } else if !selector.isNull, let parsed = try? LabelSelector(object: selector) {
+            status["selector"] = .string(parsed.description)
+        }
         return [
             "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata, "spec": ["replicas": JSON(object.spec["replicas"].intValue ?? 0)],
             "status": status,

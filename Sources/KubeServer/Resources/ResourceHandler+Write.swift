@@ -92,15 +92,20 @@ extension ResourceHandler {
             ], Representation(encoding: form.encoding))
     }
 
-    /// `pods/eviction`: a polite deletion. There are no disruption budgets that could refuse it.
+    /// `pods/eviction`: a deletion that respects disruption budgets.
     func evict(_ target: Target, _ name: String, _ request: Request) async throws -> Response {
         let body = try RequestBody.object(request).value
         if let kind = body["kind"].stringValue, kind != "Eviction" { throw APIStatus.badRequest("expected an Eviction in the body, found \(kind)") }
+        if let own = body["metadata"]["name"].stringValue, !own.isEmpty, own != name {
+            throw APIStatus.badRequest("name in URL does not match name in Eviction object")
+        }
         let wanted = body["deleteOptions"]
         let options = DeleteOptions(
+            propagation: wanted["propagationPolicy"].stringValue.flatMap(DeletionPropagation.init(rawValue:)),
             gracePeriodSeconds: wanted["gracePeriodSeconds"].intValue, preconditionUID: wanted["preconditions"]["uid"].stringValue,
+            preconditionResourceVersion: wanted["preconditions"]["resourceVersion"].stringValue,
             isDryRun: try WriteParameters.isDryRun(wanted["dryRun"].elements.compactMap(\.stringValue) + request.query.values("dryRun")))
-        _ = try await registry.delete(target.stored, namespace: target.namespace ?? "", name: name, options)
+        _ = try await registry.evict(namespace: target.namespace ?? "", name: name, options)
         return .json(["kind": "Status", "apiVersion": "v1", "metadata": [:], "status": "Success"], status: .created)
     }
 }
@@ -121,7 +126,7 @@ enum PatchBody {
         }
         switch name {
         // The paths of a JSON patch are those of the stored spelling.
-        case json where !EventSpelling.isOther(kind): return (.json, try RequestBody.json(request.body))
+        case json where !EventSpelling.isOther(kind) && !AutoscalerSpelling.isOther(kind): return (.json, try RequestBody.json(request.body))
         case merge: return (.merge, try RequestBody.json(request.body))
         case strategic where !kind.isCustom: return (.strategic, try RequestBody.json(request.body))
         case apply:

@@ -20,7 +20,10 @@ struct Target: Sendable {
     func key(_ name: String) -> ObjectKey { ObjectKey(stored.resource, namespace: namespace ?? "", name: name) }
 
     /// An object or patch that a client sent, in the spelling in which it is stored.
-    func storedForm(_ body: JSON) -> JSON { EventSpelling.isOther(kind) ? EventSpelling.core(body) : body }
+    func storedForm(_ body: JSON) -> JSON {
+        if AutoscalerSpelling.isOther(kind) { return AutoscalerSpelling.new(body) }
+        return EventSpelling.isOther(kind) ? EventSpelling.core(body) : body
+    }
 }
 
 /// Answers requests to objects: reads from the catalogue, writes through the registry.
@@ -39,7 +42,7 @@ struct ResourceHandler: Sendable {
         guard let kind = registry.kind(group: path.group, version: path.version, plural: path.plural),
             kind.isNamespaced || path.namespace == nil
         else { throw Router.notFound }
-        let stored = EventSpelling.isOther(kind) ? registry.kind(group: "", version: "v1", plural: kind.plural) ?? kind : kind
+        let stored = storedKind(of: kind)
         let target = Target(kind: kind, stored: stored, namespace: path.namespace, name: path.name, subresource: path.subresource)
         // Only looking is possible over all namespaces at once.
         if kind.isNamespaced, path.namespace == nil, path.name != nil || request.method != .GET { throw APIStatus.methodNotAllowed(request.method.rawValue) }
@@ -57,6 +60,13 @@ struct ResourceHandler: Sendable {
         case .DELETE: return try await delete(target, name, request)
         default: throw APIStatus.methodNotAllowed(request.method.rawValue)
         }
+    }
+
+    /// The kind as which the objects of a kind are stored.
+    private func storedKind(of kind: Kind) -> Kind {
+        if EventSpelling.isOther(kind) { return registry.kind(group: "", version: "v1", plural: kind.plural) ?? kind }
+        if AutoscalerSpelling.isOther(kind) { return registry.kind(group: kind.group, version: "v2", plural: kind.plural) ?? kind }
+        return kind
     }
 
     private func collection(_ target: Target, _ request: Request) async throws -> Response {
@@ -147,6 +157,7 @@ enum ObjectBytes {
     static func value(_ object: StoredObject, _ kind: Kind) -> JSON {
         if isOfVersion(object, kind) { return object.value }
         if EventSpelling.isOther(kind) { return EventSpelling.new(object.value) }
+        if AutoscalerSpelling.isOther(kind) { return AutoscalerSpelling.old(object.value) }
         var value = object.value
         value["apiVersion"] = .string(kind.apiVersion)
         value["kind"] = .string(kind.kind)

@@ -14,6 +14,7 @@ struct Router: Sendable {
     let openAPI: OpenAPI
     let resources: ResourceHandler
     let reviews: AccessReviews
+    let metrics: MetricsAPI
     let operations: (any LabOperations)?
     let logger: Logger
 
@@ -58,6 +59,7 @@ struct Router: Sendable {
         case .openAPIv3(let group, let version): return try openAPI.v3(group: group, version: version, request)
         case .resource(let path):
             if let review = try await reviews.respond(path, request, user) { return review }
+            if path.group == MetricsAPI.group { return try await metrics.respond(path, request) }
             return try await resources.respond(path, request, user)
         case .lab(let operation): return try await respond(request, operation)
         case .unknown: throw Self.notFound

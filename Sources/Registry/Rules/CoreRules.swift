@@ -9,8 +9,24 @@ enum CoreRules {
         .configMaps: KindRules(validate: immutableData("ConfigMap")),
         .secrets: KindRules(applyDefaults: secretDefaults, validate: immutableData("Secret")),
         .persistentVolumeClaims: KindRules(applyDefaults: ClaimRules.applyDefaults, validate: ClaimRules.validate),
+        .services: KindRules(applyDefaults: NetworkRules.serviceDefaults, validate: NetworkRules.validateService),
+        .ingresses: KindRules(validate: NetworkRules.validateIngress),
+        .endpointSlices: KindRules(validate: NetworkRules.validateSlice),
+        .deployments: KindRules(validate: ControllerRules.validateDeployment),
+        .replicaSets: KindRules(validate: ControllerRules.validateReplicaSet),
+        .daemonSets: KindRules(validate: ControllerRules.validateDaemonSet),
+        .replicationControllers: KindRules(validate: ControllerRules.validateReplicationController),
+        .controllerRevisions: KindRules(validate: ControllerRules.validateRevision),
+        .podTemplates: KindRules(validate: { object, _, _ in PodRules.validateTemplate(object["template"], "template") }),
+        .cronJobs: KindRules(validate: CronJobRules.validate),
+        .podDisruptionBudgets: KindRules(validate: PolicyRules.validateBudget),
+        .horizontalPodAutoscalers: KindRules(validate: PolicyRules.validateAutoscaler),
+        .priorityClasses: KindRules(validate: PolicyRules.validatePriorityClass),
+        .limitRanges: KindRules(validate: PolicyRules.validateLimitRange),
+        .resourceQuotas: KindRules(validate: PolicyRules.validateQuota),
+        .storageClasses: KindRules(validate: StorageRules.validateClass),
         .statefulSets: KindRules(validate: WorkloadRules.validateStatefulSet),
-        .jobs: KindRules(applyDefaults: WorkloadRules.jobDefaults, validate: WorkloadRules.validateJob),
+        .jobs: KindRules(applyDefaults: JobRules.applyDefaults, validate: JobRules.validate),
         .customResourceDefinitions: KindRules(applyDefaults: DefinitionRules.applyDefaults, validate: DefinitionRules.validate),
     ]
 
@@ -36,6 +52,7 @@ enum CoreRules {
                     causes.append(.invalid("data[\(key)]", "<redacted>", "must be base64-encoded"))
                 }
             }
+            if kind == "Secret", let old, old["type"] != object["type"] { causes.append(.invalid("type", object["type"], "field is immutable")) }
             guard let old, old["immutable"].boolValue == true else { return causes }
             if object["immutable"].boolValue != true { causes.append(.forbidden("immutable", "field is immutable when `immutable` is set")) }
             if object["data"] != old["data"] { causes.append(.forbidden("data", "field is immutable when `immutable` is set")) }
@@ -51,7 +68,8 @@ enum CoreRules {
 enum ClaimRules {
     static let defaultClass = "storageclass.kubernetes.io/is-default-class"
 
-    static func applyDefaults(_ object: inout JSON, _ old: JSON?, _ context: KindRules.Context) {
+    static func applyDefaults(_ object: inout JSON, _ old: JSON?, _ context: KindRules.Context) throws(APIStatus) {
+        try LimitRanger.admit(claim: object, context)
         if old == nil, object["spec"]["storageClassName"].isNull {
             let classes = context.catalogue.list(.storageClasses).objects.filter { $0.annotations[defaultClass] == "true" }
             // The newest of several defaults wins, as upstream decides.
@@ -74,12 +92,32 @@ enum ClaimRules {
         guard let old else { return causes }
         var before = old["spec"]
         var after = object["spec"]
-        for key in ["resources", "volumeName", "volumeAttributesClassName"] {
+        let isBound = old["status"]["phase"].stringValue == "Bound"
+        for key in isBound ? ["resources", "volumeName", "volumeAttributesClassName"] : ["volumeName"] {
             before.remove(key)
             after.remove(key)
         }
+        if isBound, let size = Quantity(storage), let asked = Quantity(old["spec"]["resources"]["requests"]["storage"]), size < asked {
+            causes.append(.forbidden("spec.resources.requests.storage", "field can not be less than status.capacity"))
+        }
         if before != after {
             causes.append(.forbidden("spec", "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"))
+        }
+        return causes
+    }
+}
+
+/// StorageClasses: what a class does cannot change under the volumes it made (pkg/apis/storage/validation).
+enum StorageRules {
+    static func validateClass(_ object: JSON, _ old: JSON?, _ context: KindRules.Context) -> [APIStatus.Cause] {
+        var causes: [APIStatus.Cause] = []
+        if (object["provisioner"].stringValue ?? "").isEmpty { causes.append(.required("provisioner")) }
+        guard let old else { return causes }
+        for field in ["parameters", "provisioner", "reclaimPolicy"] where old[field] != object[field] {
+            causes.append(.forbidden(field, "updates to \(field) are forbidden."))
+        }
+        if old["volumeBindingMode"] != object["volumeBindingMode"] {
+            causes.append(.invalid("volumeBindingMode", object["volumeBindingMode"], "field is immutable"))
         }
         return causes
     }

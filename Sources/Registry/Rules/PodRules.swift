@@ -3,11 +3,13 @@ import KubeModel
 
 /// What upstream checks of pods and pod templates beyond their schema (pkg/apis/core/validation), as far as a lab meets it.
 enum PodRules {
-    static func applyDefaults(_ object: inout JSON, _ old: JSON?, _ context: KindRules.Context) {
+    static func applyDefaults(_ object: inout JSON, _ old: JSON?, _ context: KindRules.Context) throws(APIStatus) {
         if object["spec"]["serviceAccountName"].isNull { object["spec"]["serviceAccountName"] = "default" }
         object["spec"]["serviceAccount"] = object["spec"]["serviceAccountName"]
-        if object["spec"]["priority"].isNull { object["spec"]["priority"] = 0 }
-        if object["spec"]["preemptionPolicy"].isNull { object["spec"]["preemptionPolicy"] = "PreemptLowerPriority" }
+        if old == nil {
+            try PriorityAdmission.apply(to: &object, context)
+            try LimitRanger.admit(pod: &object, context)
+        }
         guard old == nil, object["status"]["phase"].isNull else { return }
         object["status"] = ["phase": "Pending", "qosClass": .string(qualityOfService(object["spec"]))]
     }
@@ -29,6 +31,19 @@ enum PodRules {
     static func validate(_ object: JSON, _ old: JSON?, _ context: KindRules.Context) -> [APIStatus.Cause] {
         if let old { return validateUpdate(object["spec"], old["spec"]) }
         return validateSpec(object["spec"], "spec")
+    }
+
+    /// A pod template: its labels, annotations and spec.
+    static func validateTemplate(_ template: JSON, _ path: String) -> [APIStatus.Cause] {
+        var causes: [APIStatus.Cause] = []
+        for (key, value) in template["metadata"]["labels"].members {
+            causes += Names.qualifiedName(key).map { .invalid("\(path).metadata.labels", .string(key), $0) }
+            causes += Names.labelValue(value.stringValue ?? "").map { .invalid("\(path).metadata.labels", value, $0) }
+        }
+        for key in template["metadata"]["annotations"].members.keys {
+            causes += Names.qualifiedName(key.lowercased()).map { .invalid("\(path).metadata.annotations", .string(key), $0) }
+        }
+        return causes + validateSpec(template["spec"], "\(path).spec")
     }
 
     /// - Parameters:

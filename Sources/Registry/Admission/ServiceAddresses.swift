@@ -1,4 +1,4 @@
-import KubeModel
+public import KubeModel
 
 /// Gives Services addresses of their own. An address follows from namespace and name, so a Service that is deleted and
 /// made again usually has the same; where it is taken the next free one serves.
@@ -35,7 +35,7 @@ public struct ServiceAddresses: Sendable {
     private static func text(_ bits: UInt32) -> String { "\(bits >> 24).\(bits >> 16 & 255).\(bits >> 8 & 255).\(bits & 255)" }
 
     /// Whether a Service should have an address and has none yet.
-    static func isWanted(_ service: JSON) -> Bool {
+    public static func isWanted(_ service: JSON) -> Bool {
         let type = service["spec"]["type"].stringValue ?? "ClusterIP"
         return type != "ExternalName" && (service["spec"]["clusterIP"].stringValue ?? "").isEmpty
     }

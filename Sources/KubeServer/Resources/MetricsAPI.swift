@@ -1,0 +1,116 @@
+import Catalogue
+public import KubeModel
+import NIOHTTP1
+import Registry
+
+/// What a container, pod or node uses of a machine.
+public struct ResourceFigures: Sendable, Equatable {
+    public var cpuNanocores: Int
+    /// Working set.
+    public var memoryBytes: Int
+
+    public init(cpuNanocores: Int, memoryBytes: Int) {
+        self.cpuNanocores = cpuNanocores
+        self.memoryBytes = memoryBytes
+    }
+}
+
+/// Figures of all pods and nodes, measured together.
+public struct MetricsSnapshot: Sendable {
+    public struct Pod: Sendable {
+        public var namespace: String
+        public var name: String
+        public var containers: [(name: String, figures: ResourceFigures)]
+
+        public init(namespace: String, name: String, containers: [(name: String, figures: ResourceFigures)]) {
+            self.namespace = namespace
+            self.name = name
+            self.containers = containers
+        }
+    }
+
+    public var time: Timestamp
+    /// The time over which cpu use was measured.
+    public var window: Duration
+    public var pods: [Pod]
+    public var nodes: [(name: String, figures: ResourceFigures)]
+
+    public init(time: Timestamp, window: Duration, pods: [Pod], nodes: [(name: String, figures: ResourceFigures)]) {
+        self.time = time
+        self.window = window
+        self.pods = pods
+        self.nodes = nodes
+    }
+}
+
+/// Where the figures of `metrics.k8s.io` come from.
+public protocol MetricsSource: Sendable {
+    func measure() async -> MetricsSnapshot
+}
+
+/// `metrics.k8s.io/v1beta1`: figures for `kubectl top`, as metrics-server gives them.
+struct MetricsAPI: Sendable {
+    static let group = "metrics.k8s.io"
+    static let version = "v1beta1"
+    static let served = [
+        ServedResource(metrics: "NodeMetrics", plural: "nodes", isNamespaced: false),
+        ServedResource(metrics: "PodMetrics", plural: "pods", isNamespaced: true),
+    ]
+
+    let catalogue: Catalogue
+    let source: (any MetricsSource)?
+
+    func respond(_ path: ResourcePath, _ request: Request) async throws(APIStatus) -> Response {
+        guard path.version == Self.version, path.subresource == nil, Self.served.contains(where: { $0.plural == path.plural }) else { throw Router.notFound }
+        guard request.method == .GET || request.method == .HEAD else { throw .methodNotAllowed(request.method.rawValue) }
+        guard let source else { throw APIStatus(code: 503, reason: "ServiceUnavailable", message: "this server measures nothing") }
+        let selector = try LabelSelector(parsing: request.query["labelSelector"] ?? "")
+        let isPods = path.plural == "pods"
+        if let name = path.name {
+            let key = isPods ? ObjectKey(.pods, namespace: path.namespace ?? "", name: name) : ObjectKey(.nodes, name: name)
+            guard let object = catalogue.get(key) else { throw .notFound(path.plural, group: isPods ? "" : Self.group, name: name) }
+            let items = items(of: await source.measure(), isPods, path.namespace, only: object)
+            guard let item = items.first else { throw .notFound(isPods ? "podmetrics" : "nodemetrics", group: Self.group, name: isPods ? "\(path.namespace ?? "")/\(name)" : name) }
+            return .json(item)
+        }
+        let items = items(of: await source.measure(), isPods, path.namespace, only: nil)
+            .filter { selector.matches(object: $0) }
+        return .json([
+            "kind": isPods ? "PodMetricsList" : "NodeMetricsList", "apiVersion": .string("\(Self.group)/\(Self.version)"), "metadata": [:],
+            "items": .array(items),
+        ])
+    }
+
+    private func items(of snapshot: MetricsSnapshot, _ isPods: Bool, _ namespace: String?, only: StoredObject?) -> [JSON] {
+        guard isPods else {
+            return snapshot.nodes.compactMap { node in
+                guard let object = catalogue.get(ObjectKey(.nodes, name: node.name)), only == nil || only?.name == node.name else { return nil }
+                var item = header("NodeMetrics", object, snapshot)
+                item["usage"] = Self.usage(node.figures)
+                return item
+            }
+        }
+        return snapshot.pods.compactMap { pod in
+            guard namespace == nil || pod.namespace == namespace, only == nil || only?.name == pod.name && only?.namespace == pod.namespace,
+                let object = catalogue.get(ObjectKey(.pods, namespace: pod.namespace, name: pod.name))
+            else { return nil }
+            var item = header("PodMetrics", object, snapshot)
+            item["containers"] = .array(pod.containers.map { ["name": .string($0.name), "usage": Self.usage($0.figures)] })
+            return item
+        }
+    }
+
+    private func header(_ kind: String, _ object: StoredObject, _ snapshot: MetricsSnapshot) -> JSON {
+        var metadata: JSON = ["name": .string(object.name), "creationTimestamp": .string("\(snapshot.time)")]
+        if !object.namespace.isEmpty { metadata["namespace"] = .string(object.namespace) }
+        if object.metadata.has("labels") { metadata["labels"] = object.metadata["labels"] }
+        return [
+            "kind": .string(kind), "apiVersion": .string("\(Self.group)/\(Self.version)"), "metadata": metadata, "timestamp": .string("\(snapshot.time)"),
+            "window": .string(GoDuration.text(snapshot.window)),
+        ]
+    }
+
+    private static func usage(_ figures: ResourceFigures) -> JSON {
+        ["cpu": .string("\(figures.cpuNanocores)n"), "memory": .string("\((figures.memoryBytes + 1023) / 1024)Ki")]
+    }
+}

@@ -1,0 +1,162 @@
+import Catalogue
+import KubeModel
+
+/// Jobs: what upstream generates and refuses (pkg/registry/batch/job/strategy.go, pkg/apis/batch/validation).
+enum JobRules {
+    private static let uidLabels = ["controller-uid", "batch.kubernetes.io/controller-uid"]
+    private static let nameLabels = ["job-name", "batch.kubernetes.io/job-name"]
+    private static let largestIndexed = 100_000
+
+    /// Without `manualSelector` a Job's selector and its pods' labels come from its uid.
+    static func applyDefaults(_ object: inout JSON, _ old: JSON?, _ context: KindRules.Context) {
+        guard old == nil, object["spec"]["manualSelector"].boolValue != true else { return }
+        let uid = object["metadata"]["uid"]
+        for key in uidLabels { object["spec"]["template"]["metadata"]["labels"][key] = uid }
+        for key in nameLabels { object["spec"]["template"]["metadata"]["labels"][key] = object["metadata"]["name"] }
+        if object["spec"]["selector"].isNull { object["spec"]["selector"] = ["matchLabels": ["batch.kubernetes.io/controller-uid": uid]] }
+    }
+
+    static func validate(_ object: JSON, _ old: JSON?, _ context: KindRules.Context) -> [APIStatus.Cause] {
+        let spec = object["spec"]
+        guard let old else { return validateSpec(spec, "spec") }
+        return numbers(spec, "spec") + changes(spec, old["spec"])
+    }
+
+    /// - Parameter path: of the JobSpec, which a CronJob has as well.
+    static func validateSpec(_ spec: JSON, _ path: String) -> [APIStatus.Cause] {
+        var causes = numbers(spec, path) + indexing(spec, path)
+        let policy = spec["template"]["spec"]["restartPolicy"].stringValue
+        let field = "\(path).template.spec.restartPolicy"
+        if policy != "Never", policy != "OnFailure" {
+            let given: JSON = policy.map { .string($0) } ?? ""
+            causes.append(
+                policy == nil || policy == "Always"
+                    ? .notSupported(field, given, ["OnFailure", "Never"]) : .invalid(field, given, "must be OnFailure or Never"))
+        } else if policy == "OnFailure" {
+            for need in ["podFailurePolicy", "backoffLimitPerIndex"] where !spec[need].isNull {
+                causes.append(.invalid(field, "OnFailure", "only \"Never\" is supported when \(need) is specified"))
+            }
+        }
+        causes += failurePolicy(spec, "\(path).podFailurePolicy") + successPolicy(spec, "\(path).successPolicy")
+        if !spec["podFailurePolicy"].isNull, let replacement = spec["podReplacementPolicy"].stringValue, replacement != "Failed" {
+            causes.append(.notSupported("\(path).podReplacementPolicy", .string(replacement), ["Failed"]))
+        }
+        return causes + PodRules.validateTemplate(spec["template"], "\(path).template")
+    }
+
+    private static func numbers(_ spec: JSON, _ path: String) -> [APIStatus.Cause] {
+        let fields = ["parallelism", "completions", "backoffLimit", "activeDeadlineSeconds", "ttlSecondsAfterFinished", "backoffLimitPerIndex", "maxFailedIndexes"]
+        return fields.compactMap { field in
+            guard let number = spec[field].intValue, number < 0 else { return nil }
+            return .invalid("\(path).\(field)", JSON(number), "must be greater than or equal to 0")
+        }
+    }
+
+    private static func indexing(_ spec: JSON, _ path: String) -> [APIStatus.Cause] {
+        var causes: [APIStatus.Cause] = []
+        if !spec["maxFailedIndexes"].isNull, spec["backoffLimitPerIndex"].isNull {
+            causes.append(.required("\(path).backoffLimitPerIndex", "when maxFailedIndexes is specified"))
+        }
+        guard spec["completionMode"].stringValue == "Indexed" else {
+            for field in ["backoffLimitPerIndex", "maxFailedIndexes"] where !spec[field].isNull {
+                causes.append(.invalid("\(path).\(field)", spec[field], "requires indexed completion mode"))
+            }
+            return causes
+        }
+        guard let completions = spec["completions"].intValue else {
+            return causes + [.required("\(path).completions", "when completion mode is Indexed")]
+        }
+        if let parallelism = spec["parallelism"].intValue, parallelism > largestIndexed {
+            causes.append(.invalid("\(path).parallelism", JSON(parallelism), "must be less than or equal to \(largestIndexed) when completion mode is Indexed"))
+        }
+        if let most = spec["maxFailedIndexes"].intValue, most > completions {
+            causes.append(.invalid("\(path).maxFailedIndexes", JSON(most), "must be less than or equal to completions"))
+        }
+        return causes
+    }
+
+    // MARK: Policies
+
+    private static func failurePolicy(_ spec: JSON, _ path: String) -> [APIStatus.Cause] {
+        let rules = spec["podFailurePolicy"]["rules"].elements
+        var causes: [APIStatus.Cause] = []
+        if rules.count > 20 { causes.append(.tooMany("\(path).rules", found: rules.count, maximum: 20)) }
+        let podSpec = spec["template"]["spec"]
+        let names = Set((podSpec["containers"].elements + podSpec["initContainers"].elements).compactMap { $0["name"].stringValue })
+        for (index, rule) in rules.enumerated() {
+            let field = "\(path).rules[\(index)]"
+            if rule["action"].stringValue == "FailIndex", spec["backoffLimitPerIndex"].isNull {
+                causes.append(.invalid("\(field).action", "FailIndex", "requires the backoffLimitPerIndex to be set"))
+            }
+            switch (rule["onExitCodes"].isNull, rule["onPodConditions"].elements.isEmpty) {
+            case (false, false): causes.append(.invalid(field, "", "specifying both OnExitCodes and OnPodConditions is not supported"))
+            case (true, true): causes.append(.invalid(field, "", "specifying one of OnExitCodes and OnPodConditions is required"))
+            case (false, true): causes += exitCodes(rule["onExitCodes"], "\(field).onExitCodes", names)
+            case (true, false): break
+            }
+        }
+        return causes
+    }
+
+    private static func exitCodes(_ requirement: JSON, _ path: String, _ names: Set<String>) -> [APIStatus.Cause] {
+        var causes: [APIStatus.Cause] = []
+        let values = requirement["values"].elements.compactMap(\.intValue)
+        if values.isEmpty { causes.append(.invalid("\(path).values", requirement["values"], "at least one value is required")) }
+        if let position = values.firstIndex(of: 0), requirement["operator"].stringValue == "In" {
+            causes.append(.invalid("\(path).values[\(position)]", 0, "must not be 0 for the In operator"))
+        }
+        for (position, value) in values.enumerated() where values[..<position].contains(value) {
+            causes.append(.duplicate("\(path).values[\(position)]", JSON(value)))
+        }
+        if values != values.sorted() { causes.append(.invalid("\(path).values", requirement["values"], "must be ordered")) }
+        if let name = requirement["containerName"].stringValue, !names.contains(name) {
+            causes.append(
+                .invalid("\(path).containerName", .string(name), "must be one of the container or initContainer names in the pod template"))
+        }
+        return causes
+    }
+
+    private static func successPolicy(_ spec: JSON, _ path: String) -> [APIStatus.Cause] {
+        let policy = spec["successPolicy"]
+        if policy.isNull { return [] }
+        if spec["completionMode"].stringValue != "Indexed" { return [.invalid(path, policy, "requires indexed completion mode")] }
+        let rules = policy["rules"].elements
+        if rules.isEmpty { return [.required("\(path).rules", "at least one rules must be specified when the successPolicy is specified")] }
+        let completions = spec["completions"].intValue ?? 0
+        var causes: [APIStatus.Cause] = []
+        for (index, rule) in rules.enumerated() {
+            let field = "\(path).rules[\(index)]"
+            let (count, indexes) = (rule["succeededCount"].intValue, rule["succeededIndexes"].stringValue)
+            if count == nil, indexes == nil {
+                causes.append(.required(field, "at least one of succeededCount or succeededIndexes must be specified"))
+            }
+            if let count {
+                if count < 1 { causes.append(.invalid("\(field).succeededCount", JSON(count), "must be greater than or equal to 0")) }
+                if count > completions {
+                    let detail = "must be less than or equal to \(completions) (the number of specified completions)"
+                    causes.append(.invalid("\(field).succeededCount", JSON(count), detail))
+                }
+            }
+        }
+        return causes
+    }
+
+    // MARK: Changes
+
+    private static func changes(_ spec: JSON, _ old: JSON) -> [APIStatus.Cause] {
+        var causes: [APIStatus.Cause] = []
+        if old["suspend"].boolValue != true, spec["template"] != old["template"] {
+            causes.append(.invalid("spec.template", "<omitted>", "field is immutable"))
+        }
+        for key in ["selector", "completionMode", "podFailurePolicy", "backoffLimitPerIndex", "successPolicy"] where spec[key] != old[key] {
+            causes.append(.invalid("spec.\(key)", spec[key], "field is immutable"))
+        }
+        guard spec["completions"] != old["completions"] else { return causes }
+        if spec["completionMode"].stringValue != "Indexed" {
+            causes.append(.invalid("spec.completions", spec["completions"], "field is immutable"))
+        } else if spec["completions"] != spec["parallelism"] || old["completions"] != old["parallelism"] {
+            causes.append(.invalid("spec.completions", spec["completions"], "can only be modified in tandem with parallelism"))
+        }
+        return causes
+    }
+}
