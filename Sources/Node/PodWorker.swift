@@ -138,7 +138,7 @@ actor PodWorker {
         context.gpus.release(uid)
         if record != nil {
             PodVolumes.unmount(directory.volumes)
-            try await context.runtime.remove(directory.volumes)
+            try await removeVolumes()
             try await context.runtime.remove(directory.containers)
             // A later daemon must not think that the address is still this pod's.
             record?.address = ""

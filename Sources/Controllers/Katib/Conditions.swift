@@ -47,6 +47,8 @@ enum Wording {
     static let exhausted = (
         reason: "ExperimentSuggestionEndReached", message: "Experiment has succeeded because suggestion service has reached the end"
     )
+    /// Something is not there that only a person can bring: an algorithm, a kind, an image.
+    static let missing = "NotInThisLab"
     static let maxFailed = (reason: "ExperimentFailed", message: "Experiment has failed because max failed count has reached")
 }
 
@@ -58,4 +60,6 @@ enum KatibLabel {
     static let trial = "katib.kubeflow.org/trial"
     /// On a trial's pod: the container whose output has the metrics. Node gives it one pipe for both streams.
     static let primaryContainer = "kindling.dev/primary-container"
+    /// On a trial's pod: an emptyDir that stays until the pod's object goes. Node knows it under the same name.
+    static let keptVolume = "kindling.dev/kept-volume"
 }

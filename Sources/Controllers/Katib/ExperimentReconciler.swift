@@ -39,7 +39,10 @@ public struct ExperimentReconciler: Reconciler {
         } else if Suggestions.isExhausted(suggestion) {
             status.settle(isGoalReached: false, isExhausted: true)
         }
-        if !status.isCompleted { try await reconcileTrials(of: experiment, trials, suggestion, &status) }
+        if !status.isCompleted {
+            try await reconcileTrials(of: experiment, trials, suggestion, &status)
+            status.setObstacle(suggestion.flatMap(Suggestions.obstacle) ?? trials.lazy.compactMap(Trials.obstacle).first)
+        }
         let result = status.result
         if result != experiment.status {
             try await client.updateStatus(key, uid: experiment.uid) { $0 = result }
@@ -118,6 +121,8 @@ public struct ExperimentReconciler: Reconciler {
                 object["status"]["suggestions"] = .array(kept)
                 object["status"]["suggestionCount"] = JSON(kept.count)
                 object["spec"]["requests"] = JSON(kept.count)
+                let removed = object["metadata"]["annotations"][Suggestions.removed].stringValue.flatMap { Int($0) } ?? 0
+                object["metadata"]["annotations"][Suggestions.removed] = .string("\(removed + names.count)")
             }
         }
         for trial in running { try await client.delete(trial.key, uid: trial.uid) }
@@ -157,6 +162,13 @@ public struct ExperimentReconciler: Reconciler {
 enum Trials {
     static func has(_ trial: StoredObject, _ condition: String) -> Bool {
         trial.status["conditions"].elements.contains { $0["type"].stringValue == condition && $0["status"].stringValue == "True" }
+    }
+
+    /// What a Trial waits for that only a person can bring, e.g. a kind that is not served.
+    static func obstacle(_ trial: StoredObject) -> String? {
+        isCompleted(trial) ? nil : trial.status["conditions"].elements.first {
+            $0["type"].stringValue == "Waiting" && $0["status"].stringValue == "True"
+        }?["message"].stringValue
     }
 
     static func isCompleted(_ trial: StoredObject) -> Bool {

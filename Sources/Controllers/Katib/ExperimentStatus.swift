@@ -62,6 +62,16 @@ struct ExperimentStatus {
         json["completionTime"] = .string(now.description)
     }
 
+    /// Says what the experiment waits for that only a person can bring, in a condition of our own; `nil` takes it away.
+    mutating func setObstacle(_ message: String?) {
+        guard let message else {
+            conditions.remove("Waiting")
+            return
+        }
+        if conditions["Waiting"]["message"].stringValue != message { conditions.remove("Waiting") }
+        conditions.set("Waiting", reason: Wording.missing, message: message)
+    }
+
     /// Counts the trials and finds the best one. Nothing is marked as ended here.
     /// - Returns: whether the goal is reached.
     mutating func summarize(_ trials: [StoredObject]) -> Bool {

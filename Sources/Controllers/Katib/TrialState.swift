@@ -49,7 +49,23 @@ extension TrialReconciler {
             end("MetricsUnavailable", "MetricsUnavailable", "Metrics are not available: \(hint)", outcome)
         }
 
+        /// Every early stopping rule was broken (upstream: medianstop/service.py, `SetTrialStatus`).
+        mutating func stopEarly() {
+            conditions.remove("Waiting")
+            conditions.end("EarlyStopped", reason: "TrialEarlyStopped", message: "Trial is early stopped")
+            status["completionTime"] = .string(now.description)
+        }
+
+        /// The trial cannot run before somebody brings what is missing. A condition of our own; the trial counts as pending.
+        mutating func wait(for message: String) {
+            if conditions["Waiting"]["message"].stringValue != message { conditions.remove("Waiting") }
+            conditions.set("Waiting", reason: Wording.missing, message: message)
+        }
+
+        mutating func waitNoMore() { conditions.remove("Waiting") }
+
         private mutating func end(_ type: String, _ reason: String, _ message: String, _ outcome: JobOutcome) {
+            conditions.remove("Waiting")
             let fullReason = outcome.reason.isEmpty ? reason : "\(reason). Job reason: \(outcome.reason)"
             let fullMessage = outcome.message.isEmpty ? message : "\(message). Job message: \(outcome.message)"
             conditions.end(type, reason: fullReason, message: fullMessage)

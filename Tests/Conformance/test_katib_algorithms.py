@@ -1,0 +1,226 @@
+"""Tuning beyond random and grid: other algorithms, metrics files, early stopping, trials of any kind."""
+
+import json
+import time
+
+import pytest
+import yaml
+from kindlingtest.lab import USER_NAMESPACE
+from kindlingtest.manifests import experiment
+from kindlingtest.manifests import job as make_job
+
+NS = USER_NAMESPACE
+DOUBLE = {"name": "x", "parameterType": "double", "feasibleSpace": {"min": "0.01", "max": "0.99"}}
+
+
+def conditions(object):
+    return {c["type"]: c for c in object["status"].get("conditions", []) if c["status"] == "True"}
+
+
+def trials_of(lab, name):
+    trials = json.loads(lab.kubectl("get", "trials", "-n", NS, "-l", f"katib.kubeflow.org/experiment={name}", "-o", "json").stdout)["items"]
+    return sorted(trials, key=lambda trial: trial["metadata"]["creationTimestamp"])
+
+
+def assignments(trial):
+    return {p["name"]: p["value"] for p in trial["spec"]["parameterAssignments"]}
+
+
+def metric(trial, name="score"):
+    return next(m for m in trial["status"]["observation"]["metrics"] if m["name"] == name)
+
+
+def settings(made, **values):
+    made["spec"]["algorithm"]["algorithmSettings"] = [{"name": name, "value": str(value)} for name, value in values.items()]
+    return made
+
+
+@pytest.fixture
+def run(lab):
+    """Applies an experiment, waits for its end and gives it."""
+    made = []
+
+    def run(object, wait="condition=Succeeded", timeout=120):
+        name = object["metadata"]["name"]
+        made.append(name)
+        lab.kubectl("apply", "-f", "-", input=object)
+        if wait:
+            lab.wait(f"experiment/{name}", wait, NS, timeout)
+        return lab.get("experiment", name)
+
+    yield run
+    for name in made:
+        lab.kubectl("delete", "experiment", name, "-n", NS, "--wait=false", check=False)
+
+
+def test_sobol_fills_the_space(lab, run, shows):
+    parameters = [DOUBLE | {"feasibleSpace": {"min": "0", "max": "1"}}, {"name": "y", "parameterType": "double", "feasibleSpace": {"min": "0", "max": "1"}}]
+    run(experiment("sobol", "echo score=${trialParameters.x} ${trialParameters.y}", parallel=3, trials=3, algorithm="sobol", parameters=parameters))
+    points = sorted((float(assignments(t)["x"]), float(assignments(t)["y"])) for t in trials_of(lab, "sobol"))
+    assert points == [(0.25, 0.75), (0.5, 0.5), (0.75, 0.25)]
+    shows(f"{points}")
+
+
+def test_hyperband_gives_the_best_more(lab, run, shows):
+    parameters = [DOUBLE, {"name": "epochs", "parameterType": "int", "feasibleSpace": {"min": "1", "max": "4"}}]
+    made = experiment("hyperband", "echo score=${trialParameters.x} after ${trialParameters.epochs}", parallel=4, trials=7, algorithm="hyperband", parameters=parameters)
+    seen = run(settings(made, r_l=4, eta=2, resource_name="epochs", random_state=1))
+    assert seen["status"]["trials"] == 7
+    by_epochs = {}
+    for trial in trials_of(lab, "hyperband"):
+        by_epochs.setdefault(assignments(trial)["epochs"], []).append(float(assignments(trial)["x"]))
+    assert {epochs: len(rates) for epochs, rates in by_epochs.items()} == {"1": 4, "2": 2, "4": 1}
+    assert sorted(by_epochs["2"]) == sorted(by_epochs["1"])[-2:] and by_epochs["4"] == [max(by_epochs["1"])]
+    state = {s["name"]: s["value"] for s in lab.get("suggestion", "hyperband")["status"]["algorithmSettings"]}
+    assert state["s_max"] == "2" and state["resource_name"] == "epochs"
+    shows(f"trials by epochs {by_epochs}")
+
+
+def test_bad_settings_fail_with_upstreams_words(lab, run, shows):
+    made = settings(experiment("badset", "echo score=1", parallel=1, trials=1, parameters=[DOUBLE]), random_state=-1)
+    seen = run(made, wait="condition=Failed", timeout=30)
+    message = conditions(seen)["Failed"]["message"]
+    assert "random_state should be great or equal than zero" in message
+    shows(message)
+
+
+def test_what_is_not_here_is_waited_for_and_named(lab, run, shows):
+    seen = run(settings(experiment("pbt", "echo score=1", parallel=1, trials=1, algorithm="pbt", parameters=[DOUBLE]),
+                        suggestion_trial_dir="/ckpt", n_population=5, truncation_threshold=0.2), wait="condition=Waiting", timeout=30)
+    algorithm = conditions(seen)["Waiting"]["message"]
+    assert "algorithm pbt" in algorithm and not {"Failed", "Succeeded"} & set(conditions(seen))
+    made = experiment("kindless", "echo score=${trialParameters.x}", parallel=1, trials=1, parameters=[DOUBLE])
+    template = made["spec"]["trialTemplate"]
+    template["trialSpec"] = {"apiVersion": "tune.example.com/v1", "kind": "Trainer", "spec": {"rate": "${trialParameters.x}"}}
+    template["successCondition"] = 'status.conditions.#(type=="Done")#|#(status=="True")#'
+    template["failureCondition"] = 'status.conditions.#(type=="Broken")#|#(status=="True")#'
+    seen = run(made, wait="condition=Waiting", timeout=30)
+    kind = conditions(seen)["Waiting"]["message"]
+    assert "tune.example.com/v1/Trainer" in kind
+    shows(f"{algorithm}; {kind}")
+
+
+CRD = """
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: trainers.tune.example.com}
+spec:
+  group: tune.example.com
+  scope: Namespaced
+  names: {plural: trainers, singular: trainer, kind: Trainer}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    subresources: {status: {}}
+    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+"""
+
+
+def test_a_kind_of_the_users_own_as_trial(lab, run, shows):
+    made = experiment("own", "echo score=${trialParameters.x}", parallel=1, trials=1, parameters=[DOUBLE])
+    template = made["spec"]["trialTemplate"]
+    template["trialSpec"] = {"apiVersion": "tune.example.com/v1", "kind": "Trainer", "spec": {"rate": "${trialParameters.x}"}}
+    template["retain"] = True
+    template["successCondition"] = 'status.conditions.#(type=="Done")#|#(status=="True")#'
+    template["failureCondition"] = 'status.conditions.#(type=="Broken")#|#(status=="True")#'
+    run(made, wait="condition=Waiting", timeout=30)
+    try:
+        lab.kubectl("apply", "-f", "-", input=yaml.safe_load(CRD))
+        lab.kubectl("wait", "crd/trainers.tune.example.com", "--for=condition=Established", "--timeout=30s")
+        # The trial goes on as soon as its kind is there.
+        lab.wait("experiment/own", "jsonpath={.status.trialsRunning}=1", NS, 30)
+        name = trials_of(lab, "own")[0]["metadata"]["name"]
+        trainer = lab.get("trainer", name)
+        assert float(trainer["spec"]["rate"]) == float(assignments(trials_of(lab, "own")[0])["x"])
+        pod = make_job("unused", "echo score=0.5")["spec"]["template"]
+        owner = {"apiVersion": "tune.example.com/v1", "kind": "Trainer", "name": name, "uid": trainer["metadata"]["uid"], "controller": True}
+        lab.kubectl("apply", "-n", NS, "-f", "-", input={"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "ownerReferences": [owner]}, **pod})
+        lab.wait(f"pod/{name}", "jsonpath={.status.phase}=Succeeded", NS, 30)
+        done = [{"type": "Done", "status": "True", "reason": "Trained", "message": "all done"}]
+        lab.kubectl("patch", "trainer", name, "-n", NS, "--subresource=status", "--type=merge", "-p", json.dumps({"status": {"conditions": done}}))
+        lab.wait("experiment/own", "condition=Succeeded", NS, 30)
+        trial = trials_of(lab, "own")[0]
+        assert metric(trial)["latest"] == "0.5" and "Job reason: Trained" in conditions(trial)["Succeeded"]["reason"]
+    finally:
+        lab.kubectl("delete", "crd", "trainers.tune.example.com", "--ignore-not-found", "--timeout=60s", check=False)
+    shows(conditions(trial)["Succeeded"]["reason"])
+
+
+def file_experiment(name, script, path="/metrics/m.log", format="TEXT", filters=None, **options):
+    made = experiment(name, script, parallel=1, trials=1, failed=1, parameters=[DOUBLE], **options)
+    source = {"fileSystemPath": {"path": path, "kind": "File", "format": format}}
+    if filters:
+        source["filter"] = {"metricsFormat": filters}
+    made["spec"]["metricsCollectorSpec"] = {"collector": {"kind": "File"}, "source": source}
+    return made
+
+
+def test_metrics_of_files(lab, run, shows):
+    run(file_experiment("text", "echo score=9; echo 'score is 0.25' > /metrics/m.log; echo '{score: 0.75}' >> /metrics/m.log",
+                        filters=[r"(\w+) is ([\d.]+)", r"{(\w+): ([\d.]+)}"]))
+    text = metric(trials_of(lab, "text")[0])
+    assert (text["min"], text["max"], text["latest"]) == ("0.25", "0.75", "0.75")
+    run(file_experiment("lines", """echo '{"score": "0.5", "timestamp": 1700000000.5}' > /metrics/m.log; echo 'no json' >> /metrics/m.log;
+                                    echo '{"score": 0.625}' >> /metrics/m.log""", format="JSON"))
+    lines = metric(trials_of(lab, "lines")[0])
+    assert (lines["min"], lines["max"], lines["latest"]) == ("0.5", "0.625", "0.625")
+    rows = json.loads(lab.lab("sql", "-o", "json", "select time from metrics where experiment = 'lines' order by time").stdout)
+    assert rows[0]["time"].startswith("2023-11-14T22:13:20.5")
+    shows(f"TEXT with two filters: {text}; JSON: {lines}")
+
+
+@pytest.mark.parametrize("script, said", [
+    ("mkfifo /metrics/m.log; echo score=1", "FIFO"),
+    ("ln -s /etc/shadow /metrics/m.log; echo score=1", "symbolic link"),
+    ("echo score=1", "never written"),
+], ids=["fifo", "symlink", "missing"])
+def test_a_file_that_is_none_is_told(lab, run, shows, script, said):
+    run(file_experiment("nofile", script), wait="jsonpath={.status.trialMetricsUnavailable}=1", timeout=60)
+    message = conditions(trials_of(lab, "nofile")[0])["MetricsUnavailable"]["message"]
+    assert said in message
+    shows(message)
+
+
+def test_median_stop_ends_all_processes_at_the_line(lab, run, shows):
+    # The first trial is good; the others are worse from their first line on, and would print for an hour, with a helper beside them.
+    script = """if [ ${trialParameters.n} = 1 ]; then echo score=0.9; echo score=0.9; exit; fi
+                sleep 3600 & while :; do echo score=0.${trialParameters.n}; sleep 0.2; done"""
+    grid = [{"name": "n", "parameterType": "int", "feasibleSpace": {"min": "1", "max": "3"}}]
+    made = experiment("median", script, parallel=1, trials=3, algorithm="grid", parameters=grid)
+    made["spec"]["trialTemplate"]["retain"] = True
+    made["spec"]["earlyStopping"] = {"algorithmName": "medianstop", "algorithmSettings": [
+        {"name": "min_trials_required", "value": "1"}, {"name": "start_step", "value": "2"}]}
+    began = time.monotonic()
+    seen = run(made, timeout=60)
+    took = time.monotonic() - began
+    trials = {assignments(t)["n"]: t for t in trials_of(lab, "median")}
+    assert seen["status"]["trialsEarlyStopped"] == 2 and seen["status"]["trialsSucceeded"] == 1
+    for n in ("2", "3"):
+        rule, = trials[n]["spec"]["earlyStoppingRules"]
+        assert rule == {"name": "score", "value": "0.9", "comparison": "less", "startStep": 2}
+        state = conditions(trials[n])["EarlyStopped"]
+        assert (state["reason"], state["message"]) == ("TrialEarlyStopped", "Trial is early stopped")
+        assert metric(trials[n])["max"] == f"0.{n}"
+        name = trials[n]["metadata"]["name"]
+        lab.wait(f"job/{name}", "condition=Complete", NS, 20)
+        pods = json.loads(lab.kubectl("get", "pods", "-n", NS, "-l", f"katib.kubeflow.org/trial={name}", "-o", "json").stdout)["items"]
+        ended = pods[0]["status"]["containerStatuses"][0]["state"]["terminated"]
+        assert ended["exitCode"] == 0 and ended["reason"] == "Completed"
+    shows(f"two of three stopped, {took:.0f} s in all; {rule}")
+
+
+def test_an_experiment_goes_on_when_its_budget_is_raised(lab, run, shows):
+    made = experiment("again", "echo score=${trialParameters.x}", parallel=2, trials=2, parameters=[DOUBLE])
+    made["spec"]["resumePolicy"] = "LongRunning"
+    run(made)
+    refused = lab.kubectl("patch", "experiment", "again", "-n", NS, "--type=merge", "-p", '{"spec":{"maxTrialCount":2,"parallelTrialCount":1}}', check=False)
+    assert "must be greater than status.trials count" in refused.stderr
+    lab.kubectl("patch", "experiment", "again", "-n", NS, "--type=merge", "-p", '{"spec":{"maxTrialCount":4}}')
+    lab.wait("experiment/again", "jsonpath={.status.trialsSucceeded}=4", NS, 60)
+    lab.wait("experiment/again", "condition=Succeeded", NS, 60)
+    never = experiment("once", "echo score=${trialParameters.x}", parallel=1, trials=1, parameters=[DOUBLE])
+    run(never)
+    refused = lab.kubectl("patch", "experiment", "once", "-n", NS, "--type=merge", "-p", '{"spec":{"maxTrialCount":4}}', check=False)
+    assert "Experiment can be restarted if it is in succeeded state by reaching max trials" in refused.stderr
+    shows("2 trials, then 4; resumePolicy Never refuses")
