@@ -224,3 +224,48 @@ def test_an_experiment_goes_on_when_its_budget_is_raised(lab, run, shows):
     refused = lab.kubectl("patch", "experiment", "once", "-n", NS, "--type=merge", "-p", '{"spec":{"maxTrialCount":4}}', check=False)
     assert "Experiment can be restarted if it is in succeeded state by reaching max trials" in refused.stderr
     shows("2 trials, then 4; resumePolicy Never refuses")
+
+
+MIXED = [DOUBLE, {"name": "n", "parameterType": "int", "feasibleSpace": {"min": "1", "max": "64", "distribution": "logUniform"}},
+         {"name": "k", "parameterType": "categorical", "feasibleSpace": {"list": ["a", "b"]}}]
+SCORE = "echo score=0${trialParameters.x} ${trialParameters.n} ${trialParameters.k}"
+
+
+@pytest.mark.parametrize("algorithm, values", [
+    ("multivariate-tpe", {"n_startup_trials": 2}), ("cmaes", {"restart_strategy": "ipop"}),
+    ("bayesianoptimization", {"base_estimator": "ET", "n_initial_points": 3, "acq_func": "EI"}),
+], ids=["multivariate-tpe", "cmaes", "bayesianoptimization"])
+def test_algorithms_of_python_libraries(lab, run, shows, algorithm, values):
+    name = f"py-{algorithm[:5]}"
+    seen = run(settings(experiment(name, SCORE, parallel=3, trials=6, algorithm=algorithm, parameters=MIXED), random_state=11, **values))
+    trials = trials_of(lab, name)
+    assert seen["status"]["trialsSucceeded"] == 6 == len(trials)
+    for trial in trials:
+        given = assignments(trial)
+        assert 0.01 <= float(given["x"]) <= 0.99 and 1 <= int(given["n"]) <= 64 and given["k"] in ("a", "b")
+    assert len({json.dumps(assignments(t)) for t in trials}) == 6
+    best = max(float(assignments(t)["x"]) for t in trials)
+    assert float({p["name"]: p["value"] for p in seen["status"]["currentOptimalTrial"]["parameterAssignments"]}["x"]) == best
+    # The service goes when it is not needed any more.
+    lab.kubectl("wait", "pod", "-n", NS, "-l", f"katib.kubeflow.org/suggestion={name}", "--for=delete", "--timeout=30s", check=False)
+    assert not json.loads(lab.kubectl("get", "pods", "-n", NS, "-l", f"katib.kubeflow.org/suggestion={name}", "-o", "json").stdout)["items"]
+    shows(f"{[(t['x'][:5], t['n'], t['k']) for t in map(assignments, trials)]}")
+
+
+def test_a_service_that_is_killed_changes_nothing(lab, run, shows):
+    def tune(name):
+        return settings(experiment(name, SCORE, parallel=1, trials=5, algorithm="tpe", parameters=MIXED), random_state=3)
+
+    def in_order(name):
+        return [assignments(t) for t in sorted(trials_of(lab, name), key=lambda t: order(name).index(t["metadata"]["name"]))]
+
+    def order(name):
+        return [s["name"] for s in lab.get("suggestion", name)["status"]["suggestions"]]
+
+    run(tune("calm"))
+    run(tune("killed"), wait="jsonpath={.status.trialsSucceeded}=2", timeout=60)
+    lab.kubectl("delete", "pod", "killed-tpe", "-n", NS, "--force", "--grace-period=0", "--ignore-not-found")
+    lab.wait("experiment/killed", "condition=Succeeded", NS, 90)
+    assert in_order("killed") == in_order("calm"), "the same random state and history give the same trials"
+    assert len(order("killed")) == 5 == len(set(order("killed")))
+    shows(f"five trials alike: x = {[t['x'][:6] for t in in_order('calm')]}")

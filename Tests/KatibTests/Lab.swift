@@ -14,6 +14,7 @@ final class Lab: TrialLogSource, @unchecked Sendable {
     let registry: Registry
     let client: Client
     let directory: String
+    let service = FakeService()
     private let experiments: ExperimentReconciler
     private let suggestions: SuggestionReconciler
     private var trials: TrialReconciler?
@@ -27,7 +28,7 @@ final class Lab: TrialLogSource, @unchecked Sendable {
         registry = try Registry(catalogue: catalogue, logger: Logger(label: "test"), rules: KatibRules.all)
         client = Client(registry: registry, manager: "test")
         experiments = ExperimentReconciler(registry: registry)
-        suggestions = SuggestionReconciler(registry: registry)
+        suggestions = SuggestionReconciler(registry: registry, transport: service)
         trials = TrialReconciler(registry: registry, logs: self)
         try await client.create(["apiVersion": "v1", "kind": "Namespace", "metadata": ["name": "ns"]])
     }
@@ -123,4 +124,16 @@ final class Lab: TrialLogSource, @unchecked Sendable {
 
     var experiment: StoredObject? { client.get(.experiments, namespace: "ns", name: "e") }
     func condition(_ type: String) -> JSON { experiment?.status["conditions"].elements.first { $0["type"].stringValue == type } ?? .null }
+}
+
+/// A suggestion service that answers as the test says.
+final class FakeService: SuggestionTransport {
+    let requests = Mutex<[JSON]>([])
+    let answer = Mutex<@Sendable (JSON) -> Result<JSON, SuggestionTransportProblem>>({ _ in .failure(.unreachable("no service")) })
+
+    func exchange(address: String, port: Int, _ request: [UInt8], timeout: Duration) async throws(SuggestionTransportProblem) -> [UInt8] {
+        guard let json = try? JSONParser.parse(request) else { throw .broken("no JSON") }
+        requests.withLock { $0.append(json) }
+        return try answer.withLock { $0 }(json).get().encoded()
+    }
 }

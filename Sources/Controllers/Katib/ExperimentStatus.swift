@@ -68,8 +68,7 @@ struct ExperimentStatus {
             conditions.remove("Waiting")
             return
         }
-        if conditions["Waiting"]["message"].stringValue != message { conditions.remove("Waiting") }
-        conditions.set("Waiting", reason: Wording.missing, message: message)
+        conditions.tell("Waiting", reason: Wording.missing, message: message)
     }
 
     /// Counts the trials and finds the best one. Nothing is marked as ended here.

@@ -8,11 +8,15 @@ public import Registry
 /// for them from the start.
 public struct SuggestionReconciler: Reconciler {
     public let name = "suggestion-controller"
+    /// Asking a service may take a minute: others must not wait for it.
+    public let concurrency = 16
     private let client: Client
+    private let transport: any SuggestionTransport
     private let firstValues: FirstValues
 
-    public init(registry: Registry) {
+    public init(registry: Registry, transport: any SuggestionTransport) {
         client = Client(registry: registry, manager: name)
+        self.transport = transport
         firstValues = FirstValues(catalogue: registry.catalogue)
     }
 
@@ -24,36 +28,69 @@ public struct SuggestionReconciler: Reconciler {
                 guard let experiment = change.object.labels[KatibLabel.experiment], change.object.status != change.previous?.status else { return [] }
                 return [ObjectKey(.suggestions, namespace: change.object.namespace, name: experiment)]
             },
+            // The end of an experiment is the end of its service, the start of a service's pod the time to ask it.
+            EventSource(.experiments) { [ObjectKey(.suggestions, namespace: $0.object.namespace, name: $0.object.name)] },
+            .controlled(.pods, by: .suggestions, kind: "Suggestion"),
         ]
     }
 
     public func reconcile(_ key: ObjectKey) async throws -> ReconcileResult {
-        guard let suggestion = client.get(key), !suggestion.isBeingDeleted, !Suggestions.has(suggestion, "Succeeded"),
-            !Suggestions.has(suggestion, "Failed"), let experiment = client.get(.experiments, namespace: key.namespace, name: key.name)
+        guard let suggestion = client.get(key), !suggestion.isBeingDeleted,
+            let experiment = client.get(.experiments, namespace: key.namespace, name: key.name)
         else { return .done }
+        if Suggestions.has(suggestion, "Succeeded") || Suggestions.has(suggestion, "Failed") || ExperimentStatus(experiment, now: client.now).isCompleted {
+            try await endService(of: suggestion)
+            return .done
+        }
         if suggestion.spec["resumePolicy"].stringValue == "FromVolume" { try await createClaim(for: suggestion) }
-        var status = suggestion.status
-        var conditions = Conditions(status, now: client.now)
-        if status["startTime"].isNull { status["startTime"] = .string(client.now.description) }
-        conditions.set("Created", reason: "SuggestionCreated", message: "Suggestion is created")
-        var isExhausted = false
+        var draft = Draft(suggestion, now: client.now)
         do {
-            let (algorithm, stopping) = try validate(experiment)
+            let (algorithm, stopping) = try validate(experiment, suggestion)
             if let algorithm {
-                conditions.set("DeploymentReady", reason: "DeploymentReady", message: "Deployment is ready")
-                conditions.set("Running", reason: "SuggestionRunning", message: "Suggestion is running")
-                isExhausted = try await fill(&status, with: algorithm, stopping, for: suggestion, experiment)
+                try await fill(&draft, with: algorithm, stopping, for: suggestion, experiment)
             } else {
-                conditions.set("DeploymentReady", false, reason: Wording.missing, message: Self.missing(experiment))
+                draft.conditions.tell("DeploymentReady", false, reason: Wording.missing, message: Self.missing(experiment))
             }
         } catch let problem as AlgorithmProblem {
             let message = "Validation failed: \(problem)"
-            conditions.end("Failed", reason: "SuggestionFailed", message: message)
+            draft.conditions.end("Failed", reason: "SuggestionFailed", message: message)
             client.event(experiment, type: "Warning", reason: "SuggestionFailed", message: message)
         }
-        status["conditions"] = .array(conditions.list)
-        try await save(status, isExhausted, suggestion)
-        return .done
+        try await save(draft.result, draft.isExhausted, suggestion)
+        return draft.retryAfter.map { .requeue(after: $0) } ?? .done
+    }
+
+    /// A Suggestion's status while it is worked out.
+    private struct Draft {
+        var status: JSON
+        var conditions: Conditions
+        var isExhausted: Bool
+        var retryAfter: Duration?
+
+        init(_ suggestion: StoredObject, now: Timestamp) {
+            status = suggestion.status
+            conditions = Conditions(suggestion.status, now: now)
+            isExhausted = Suggestions.isExhausted(suggestion)
+            if status["startTime"].isNull { status["startTime"] = .string(now.description) }
+            conditions.set("Created", reason: "SuggestionCreated", message: "Suggestion is created")
+        }
+
+        var result: JSON {
+            var result = status
+            result["conditions"] = .array(conditions.list)
+            return result
+        }
+
+        mutating func take(_ state: SuggestionReply.State) {
+            if case .notReady(let message, let isBlocked, let retryAfter) = state {
+                conditions.tell("DeploymentReady", false, reason: isBlocked ? Wording.missing : "DeploymentNotReady", message: message)
+                self.retryAfter = retryAfter
+                return
+            }
+            conditions.set("DeploymentReady", reason: "DeploymentReady", message: "Deployment is ready")
+            conditions.set("Running", reason: "SuggestionRunning", message: "Suggestion is running")
+            if state == .exhausted { isExhausted = true }
+        }
     }
 
     private func save(_ status: JSON, _ isExhausted: Bool, _ suggestion: StoredObject) async throws {
@@ -67,11 +104,14 @@ public struct SuggestionReconciler: Reconciler {
     }
 
     /// The algorithms with settings that they can work with.
-    private func validate(_ experiment: StoredObject) throws(AlgorithmProblem) -> ((any SuggestionAlgorithm)?, MedianStop?) {
+    private func validate(_ experiment: StoredObject, _ suggestion: StoredObject) throws(AlgorithmProblem) -> ((any SuggestionAlgorithm)?, MedianStop?) {
         func told<T>(_ what: String, _ body: () throws(AlgorithmProblem) -> T) throws(AlgorithmProblem) -> T {
             do throws(AlgorithmProblem) { return try body() } catch { throw AlgorithmProblem(description: "\(what) Error: \(error)") }
         }
-        let algorithm = try told("ValidateAlgorithmSettings") { () throws(AlgorithmProblem) in try Algorithms.make(for: experiment.value) }
+        var algorithm = try told("ValidateAlgorithmSettings") { () throws(AlgorithmProblem) in try Algorithms.make(for: experiment.value) }
+        if case .service(let image)? = Algorithms.places[experiment.spec["algorithm"]["algorithmName"].stringValue ?? ""] {
+            algorithm = ServiceAlgorithm(client: client, transport: transport, experiment: experiment, suggestion: suggestion, image: image)
+        }
         guard !experiment.spec["earlyStopping"].isNull else { return (algorithm, nil) }
         let stopping = try told("ValidateEarlyStoppingSettings") { () throws(AlgorithmProblem) in try MedianStop(experiment.spec["earlyStopping"]) }
         return (algorithm, stopping)
@@ -84,15 +124,14 @@ public struct SuggestionReconciler: Reconciler {
     }
 
     /// Adds assignments until there are as many as requested.
-    /// - Returns: whether the search space is used up.
     private func fill(
-        _ status: inout JSON, with algorithm: any SuggestionAlgorithm, _ stopping: MedianStop?, for suggestion: StoredObject,
+        _ draft: inout Draft, with algorithm: any SuggestionAlgorithm, _ stopping: MedianStop?, for suggestion: StoredObject,
         _ experiment: StoredObject
-    ) async throws -> Bool {
-        var assignments = status["suggestions"].elements
-        status["suggestionCount"] = JSON(assignments.count)
+    ) async throws {
+        var assignments = draft.status["suggestions"].elements
+        draft.status["suggestionCount"] = JSON(assignments.count)
         let count = (suggestion.spec["requests"].intValue ?? 0) - assignments.count
-        guard count > 0 else { return Suggestions.isExhausted(suggestion) }
+        guard count > 0 else { return draft.take(.open) }
         let request = SuggestionRequest(suggestion, trials: client.controlled(by: experiment, .trials), count: count)
         let reply = try await algorithm.suggest(request)
         let rules = try rules(of: stopping, request.trials, experiment)
@@ -106,12 +145,18 @@ public struct SuggestionReconciler: Reconciler {
             for (key, value) in trial.labels.sorted(by: { $0.key < $1.key }) { entry["labels"][key] = .string(value) }
             assignments.append(entry)
         }
-        if !assignments.isEmpty { status["suggestions"] = .array(assignments) }
-        status["suggestionCount"] = JSON(assignments.count)
+        if !assignments.isEmpty { draft.status["suggestions"] = .array(assignments) }
+        draft.status["suggestionCount"] = JSON(assignments.count)
+        draft.take(reply.state)
         if !reply.settings.isEmpty {
-            status["algorithmSettings"] = .array(reply.settings.map { ["name": .string($0.name), "value": .string($0.value)] })
+            draft.status["algorithmSettings"] = .array(reply.settings.map { ["name": .string($0.name), "value": .string($0.value)] })
         }
-        return reply.state == .exhausted
+    }
+
+    /// A service costs nothing while nobody asks it: it is made again when somebody does.
+    private func endService(of suggestion: StoredObject) async throws {
+        guard let pod = client.get(ServiceAlgorithm.key(suggestion)), pod.controllerReference["uid"].stringValue == suggestion.uid else { return }
+        if !pod.isBeingDeleted { try await client.delete(pod.key, uid: pod.uid) }
     }
 
     private func rules(of stopping: MedianStop?, _ trials: [SuggestionTrial], _ experiment: StoredObject) throws -> [JSON] {

@@ -58,8 +58,7 @@ extension TrialReconciler {
 
         /// The trial cannot run before somebody brings what is missing. A condition of our own; the trial counts as pending.
         mutating func wait(for message: String) {
-            if conditions["Waiting"]["message"].stringValue != message { conditions.remove("Waiting") }
-            conditions.set("Waiting", reason: Wording.missing, message: message)
+            conditions.tell("Waiting", reason: Wording.missing, message: message)
         }
 
         mutating func waitNoMore() { conditions.remove("Waiting") }

@@ -16,9 +16,13 @@ enum Algorithms {
 
     /// All that upstream's katib-config names.
     static let places: [String: Place] = [
-        "random": .native, "grid": .native, "sobol": .native, "hyperband": .native, "darts": .native, "tpe": .missing,
-        "multivariate-tpe": .missing, "cmaes": .missing, "bayesianoptimization": .missing, "enas": .missing, "pbt": .missing,
+        "random": .native, "grid": .native, "sobol": .native, "hyperband": .native, "darts": .native,
+        "tpe": .service(image: images + "hyperopt"), "multivariate-tpe": .service(image: images + "optuna"),
+        "cmaes": .service(image: images + "goptuna"), "bayesianoptimization": .service(image: images + "skopt"), "enas": .missing,
+        "pbt": .missing,
     ]
+
+    private static let images = "docker.io/kubeflowkatib/suggestion-"
 
     static var names: [String] { places.keys.sorted() }
 

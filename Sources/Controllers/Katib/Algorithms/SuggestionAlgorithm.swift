@@ -70,8 +70,9 @@ struct SuggestionReply: Sendable {
         case waitsForTrials
         /// There is nothing more in the search space.
         case exhausted
-        /// The service that answers is not there yet; the text is for a person, and `isBlocked` where that will not change by itself.
-        case notReady(String, isBlocked: Bool)
+        /// The service that answers is not there yet; the text is for a person, and `isBlocked` where that will not change by
+        /// itself. Without a time, a change of the service's pod makes it worth asking again.
+        case notReady(String, isBlocked: Bool, retryAfter: Duration?)
     }
 
     var assignments: [SuggestedTrial] = []
