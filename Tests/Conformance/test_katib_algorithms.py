@@ -85,10 +85,14 @@ def test_bad_settings_fail_with_upstreams_words(lab, run, shows):
 
 
 def test_what_is_not_here_is_waited_for_and_named(lab, run, shows):
-    seen = run(settings(experiment("pbt", "echo score=1", parallel=1, trials=1, algorithm="pbt", parameters=[DOUBLE]),
-                        suggestion_trial_dir="/ckpt", n_population=5, truncation_threshold=0.2), wait="condition=Waiting", timeout=30)
+    nas = experiment("enas", "echo score=1 ${trialParameters.x}", parallel=1, trials=1, algorithm="enas", parameters=[DOUBLE])
+    del nas["spec"]["parameters"]
+    filter_size = {"name": "size", "parameterType": "categorical", "feasibleSpace": {"list": ["3", "5"]}}
+    nas["spec"]["nasConfig"] = {"graphConfig": {"numLayers": 2, "inputSizes": [8, 8, 1], "outputSizes": [10]},
+                                "operations": [{"operationType": "convolution", "parameters": [filter_size]}]}
+    seen = run(nas, wait="condition=Waiting", timeout=30)
     algorithm = conditions(seen)["Waiting"]["message"]
-    assert "algorithm pbt" in algorithm and not {"Failed", "Succeeded"} & set(conditions(seen))
+    assert "algorithm enas" in algorithm and not {"Failed", "Succeeded"} & set(conditions(seen))
     made = experiment("kindless", "echo score=${trialParameters.x}", parallel=1, trials=1, parameters=[DOUBLE])
     template = made["spec"]["trialTemplate"]
     template["trialSpec"] = {"apiVersion": "tune.example.com/v1", "kind": "Trainer", "spec": {"rate": "${trialParameters.x}"}}
@@ -168,6 +172,28 @@ def test_metrics_of_files(lab, run, shows):
     rows = json.loads(lab.lab("sql", "-o", "json", "select time from metrics where experiment = 'lines' order by time").stdout)
     assert rows[0]["time"].startswith("2023-11-14T22:13:20.5")
     shows(f"TEXT with two filters: {text}; JSON: {lines}")
+
+
+# Written by tensorboard 2.21's EventFileWriter: loss 0.5, 0.25 and accuracy 0.5, 0.75.
+EVENTS = (
+    "SAAAAAAAAAD+kkidCTXNvVfJwdpBGg1icmFpbi5FdmVudDoyUi4KLHRlbnNvcmJvYXJkLnN1bW1hcnkud3JpdGVyLmV2ZW50X2ZpbGVfd3JpdGVyeoz6oiwA"
+    "AAAAAAAA9K7MRQkAAABA/FTZQSohCh8KBGxvc3NCCggBEgAqBAAAAD9KCwoJCgdzY2FsYXJz7u1lriEAAAAAAAAAAXvs9gkAAABA/FTZQSoWChQKCGFjY3Vy"
+    "YWN5QggIASIEAAAAP7f9gsEuAAAAAAAAAMXLV/oJAABAQPxU2UEQASohCh8KBGxvc3NCCggBEgAqBAAAgD5KCwoJCgdzY2FsYXJz/lIyhSMAAAAAAAAAsJ93"
+    "QwkAAEBA/FTZQRABKhYKFAoIYWNjdXJhY3lCCAgBIgQAAEA/sixxyQ=="
+)
+
+
+def test_metrics_of_event_files(lab, run, shows):
+    made = experiment("events", f"mkdir /tb/train; echo {EVENTS} | base64 -d > /tb/train/events.out.tfevents.1", parallel=1, trials=1, failed=1,
+                      metric="train/loss", parameters=[DOUBLE])
+    made["spec"]["objective"] |= {"type": "minimize", "additionalMetricNames": ["accuracy"]}
+    made["spec"]["metricsCollectorSpec"] = {
+        "collector": {"kind": "TensorFlowEvent"}, "source": {"fileSystemPath": {"path": "/tb", "kind": "Directory"}}}
+    run(made)
+    trial = trials_of(lab, "events")[0]
+    loss, accuracy = metric(trial, "train/loss"), metric(trial, "accuracy")
+    assert (loss["min"], loss["max"], loss["latest"]) == ("0.25", "0.5", "0.25") and accuracy["latest"] == "0.75"
+    shows(f"{loss}, {accuracy}")
 
 
 @pytest.mark.parametrize("script, said", [
@@ -269,3 +295,24 @@ def test_a_service_that_is_killed_changes_nothing(lab, run, shows):
     assert in_order("killed") == in_order("calm"), "the same random state and history give the same trials"
     assert len(order("killed")) == 5 == len(set(order("killed")))
     shows(f"five trials alike: x = {[t['x'][:6] for t in in_order('calm')]}")
+
+
+def test_pbt_hands_checkpoints_from_parent_to_child(lab, run, shows):
+    # Each trial adds one line to what it was left: its depth is its score.
+    script = "echo ${trialParameters.x} >> /ckpt/steps; echo score=$(wc -l < /ckpt/steps)"
+    made = experiment("pbt", script, parallel=5, trials=11, algorithm="pbt", parameters=[DOUBLE])
+    seen = run(settings(made, suggestion_trial_dir="/ckpt", n_population=5, truncation_threshold=0.2, random_state=2), timeout=90)
+    assert seen["status"]["trialsSucceeded"] == 11
+    trials = {t["metadata"]["name"]: t for t in trials_of(lab, "pbt")}
+    prefix = "pbt.suggestion.katib.kubeflow.org"
+    depths = []
+    for trial in trials.values():
+        labels = trial["metadata"]["labels"]
+        generation, parent = int(labels[f"{prefix}/generation"]), labels.get(f"{prefix}/parent")
+        assert int(metric(trial)["latest"]) == generation + 1, "a child goes on where its parent ended"
+        assert (parent is None) == (generation == 0)
+        if parent:
+            assert int(trials[parent]["metadata"]["labels"][f"{prefix}/generation"]) == generation - 1
+        depths.append(generation)
+    assert max(depths) >= 1
+    shows(f"generations {sorted(depths)}")

@@ -270,3 +270,66 @@ import Testing
         #expect(reply.assignments.map { $0.assignment[0].value } == ["2", "4"] && reply.state == .exhausted)
     }
 }
+
+@Suite struct PopulationBasedTests {
+    private func make(_ more: [(String, String)] = []) throws -> PopulationBased {
+        let settings = [("suggestion_trial_dir", "/c"), ("n_population", "5"), ("truncation_threshold", "0.2"), ("random_state", "1")] + more
+        let list = settings.map { ["name": .string($0.0), "value": .string($0.1)] as JSON }
+        let space: JSON = [
+            ["name": "lr", "parameterType": "double", "feasibleSpace": ["min": "0.1", "max": "1"]],
+            ["name": "k", "parameterType": "categorical", "feasibleSpace": ["list": ["a", "b", "c"]]],
+        ]
+        return try #require(Algorithms.make(for: [
+            "metadata": ["uid": "u"],
+            "spec": ["parameters": space, "objective": ["type": "maximize"], "algorithm": ["algorithmName": "pbt", "algorithmSettings": .array(list)]],
+        ]) as? PopulationBased)
+    }
+
+    private func add(_ reply: SuggestionReply, to request: inout SuggestionRequest, value: (Int) -> Double?) {
+        for trial in reply.assignments {
+            let index = request.given.count
+            var entry: JSON = ["name": .string("t\(index)")]
+            for (key, text) in trial.labels { entry["labels"][key] = .string(text) }
+            request.given.append(entry)
+            let found = value(index)
+            request.trials.append(
+                SuggestionTrial(
+                    name: "t\(index)", parameters: Dictionary(uniqueKeysWithValues: trial.assignment.map { ($0.name, $0.value) }), labels: trial.labels,
+                    state: found == nil ? .failed : .succeeded, value: found, completionTime: "2026-01-01T00:00:\(10 + index)Z"))
+        }
+    }
+
+    @Test func aGenerationDescendsFromTheOneBeforeIt() throws {
+        let algorithm = try make()
+        var request = SuggestionRequest(count: 5)
+        add(algorithm.suggest(request), to: &request) { Double($0) }
+        let reply = algorithm.suggest(request)
+        #expect(reply.assignments.allSatisfy { $0.labels[PopulationBased.generationLabel] == "1" })
+        let parents = reply.assignments.compactMap { $0.labels[PopulationBased.parentLabel] }
+        #expect(Set(parents) == ["t0", "t1", "t2", "t3", "t4"], "each goes on once")
+        for child in reply.assignments {
+            let parent = try #require(request.trials.first { $0.name == child.labels[PopulationBased.parentLabel] })
+            let values = Dictionary(uniqueKeysWithValues: child.assignment.map { ($0.name, $0.value) })
+            if parent.name == "t0" {
+                #expect(values == request.trials[4].parameters, "the worst takes over what the best has")
+            } else {
+                let ratio = (Double(values["lr"] ?? "") ?? 0) / (Double(parent.parameters["lr"] ?? "") ?? 1)
+                #expect(abs(ratio - 0.8) < 1e-9 || abs(ratio - 1.2) < 1e-9 || values["lr"] == "1.0" || values["lr"] == "0.1")
+                #expect(values["k"] != parent.parameters["k"])
+            }
+        }
+        #expect(algorithm.suggest(request).assignments.map { $0.assignment.map(\.value) } == reply.assignments.map { $0.assignment.map(\.value) })
+    }
+
+    @Test func failedTrialsAreMadeUpForAndFreeWorkersGetMore() throws {
+        let algorithm = try make([("resample_probability", "0")])
+        var request = SuggestionRequest(count: 5)
+        add(algorithm.suggest(request), to: &request) { $0 == 2 ? nil : Double($0) }
+        request.count = 1
+        let sixth = algorithm.suggest(request)
+        #expect(sixth.assignments[0].labels == [PopulationBased.generationLabel: "0"], "four of five are no generation")
+        add(sixth, to: &request) { Double($0) }
+        let child = algorithm.suggest(request)
+        #expect(child.assignments[0].labels[PopulationBased.generationLabel] == "1" && child.assignments[0].labels[PopulationBased.parentLabel] != "t2")
+    }
+}

@@ -42,7 +42,7 @@ public struct SuggestionReconciler: Reconciler {
             try await endService(of: suggestion)
             return .done
         }
-        if suggestion.spec["resumePolicy"].stringValue == "FromVolume" { try await createClaim(for: suggestion) }
+        if let claim = Suggestions.claim(for: suggestion) { try await create(claim) }
         var draft = Draft(suggestion, now: client.now)
         do {
             let (algorithm, stopping) = try validate(experiment, suggestion)
@@ -168,9 +168,9 @@ public struct SuggestionReconciler: Reconciler {
         }
     }
 
-    private func createClaim(for suggestion: StoredObject) async throws {
-        let claim = Suggestions.claim(for: suggestion)
-        guard client.get(.persistentVolumeClaims, namespace: suggestion.namespace, name: Suggestions.serviceName(suggestion)) == nil else { return }
+    private func create(_ claim: JSON) async throws {
+        let (namespace, name) = (claim["metadata"]["namespace"].stringValue ?? "", claim["metadata"]["name"].stringValue ?? "")
+        guard client.get(.persistentVolumeClaims, namespace: namespace, name: name) == nil else { return }
         do { try await client.create(claim) } catch let problem as APIStatus where problem.reason == "AlreadyExists" {}
     }
 

@@ -46,15 +46,26 @@ enum Suggestions {
         ]
     }
 
-    /// The claim that upstream makes for a Suggestion that is to be resumed from a volume.
-    static func claim(for suggestion: StoredObject) -> JSON {
-        [
+    /// Where the trials of a Suggestion keep their checkpoints, as the user's containers see it; `nil` where they keep none.
+    static func trialDirectory(_ suggestion: StoredObject) -> String? {
+        let settings = suggestion.spec["algorithm"]["algorithmSettings"].elements
+        return settings.first { $0["name"].stringValue == "suggestion_trial_dir" }?["value"].stringValue.flatMap { $0.isEmpty ? nil : $0 }
+    }
+
+    /// The claim that upstream makes for a Suggestion that is to be resumed from a volume, or whose trials hand on checkpoints.
+    static func claim(for suggestion: StoredObject) -> JSON? {
+        let hasCheckpoints = trialDirectory(suggestion) != nil
+        guard suggestion.spec["resumePolicy"].stringValue == "FromVolume" || hasCheckpoints else { return nil }
+        return [
             "apiVersion": "v1", "kind": "PersistentVolumeClaim",
             "metadata": [
                 "name": .string(serviceName(suggestion)), "namespace": .string(suggestion.namespace),
                 "labels": [KatibLabel.experiment: .string(suggestion.name)], "ownerReferences": [Owners.reference(to: suggestion)],
             ],
-            "spec": ["accessModes": ["ReadWriteOnce"], "resources": ["requests": ["storage": "1Gi"]]],
+            "spec": [
+                "accessModes": [hasCheckpoints ? "ReadWriteMany" : "ReadWriteOnce"],
+                "resources": ["requests": ["storage": hasCheckpoints ? "5Gi" : "1Gi"]],
+            ],
         ]
     }
 }

@@ -23,6 +23,7 @@ enum TrialPods {
         let labels = pod["metadata"]["labels"].stringMap
         guard wanted.allSatisfy({ labels[$0.key] == $0.value }) else { return }
         pod["metadata"]["annotations"][KatibLabel.primaryContainer] = .string(primary)
+        addCheckpoints(&pod, trial, primary, catalogue)
         let collector = MetricsSource(trial.spec["metricsCollector"])
         if collector == .standardOutput || collector.directory != nil { addCollector(&pod, primary) }
         guard let directory = collector.directory else { return }
@@ -63,6 +64,39 @@ enum TrialPods {
             }
         }
     }
+
+    /// Gives a trial of pbt its directory on the Suggestion's volume (upstream: `mutateSuggestionVolume`). What its parent has
+    /// left there is copied into it once, before the trial's first container starts. Upstream's service does that.
+    private static func addCheckpoints(_ pod: inout JSON, _ trial: StoredObject, _ primary: String, _ catalogue: Catalogue) {
+        let key = ObjectKey(.suggestions, namespace: trial.namespace, name: trial.labels[KatibLabel.experiment] ?? "")
+        guard let suggestion = catalogue.get(key), let directory = Suggestions.trialDirectory(suggestion) else { return }
+        let name = "suggestion-volume"
+        guard !pod["spec"]["volumes"].elements.contains(where: { $0["name"].stringValue == name }) else { return }
+        let claim: JSON = ["claimName": .string(Suggestions.serviceName(suggestion))]
+        pod["spec"]["volumes"] = .array(pod["spec"]["volumes"].elements + [["name": .string(name), "persistentVolumeClaim": claim]])
+        let folder = "\(suggestion.name)/\(trial.name)"
+        changeContainer(primary, of: &pod) { container in
+            let mount: JSON = ["name": .string(name), "mountPath": .string(directory), "subPath": .string(folder)]
+            container["volumeMounts"] = .array(container["volumeMounts"].elements + [mount])
+        }
+        let parent = trial.labels[PopulationBased.parentLabel].map { "\(suggestion.name)/\($0)" } ?? ""
+        let copy: JSON = [
+            "name": "checkpoint", "image": "busybox",
+            "command": ["sh", "-ec", .string(copyScript), "sh", .string("/volume/\(folder)"), .string(parent.isEmpty ? "" : "/volume/\(parent)")],
+            "volumeMounts": [["name": .string(name), "mountPath": "/volume"]],
+        ]
+        pod["spec"]["initContainers"] = .array([copy] + pod["spec"]["initContainers"].elements)
+    }
+
+    /// A copy that was cut off is begun again; one that is whole is never repeated.
+    private static let copyScript = """
+        [ ! -e "$1" ] || exit 0
+        rm -rf "$1.new"
+        mkdir -p "$1.new"
+        [ -z "$2" ] || [ ! -d "$2" ] || cp -a "$2/." "$1.new/"
+        chmod 0777 "$1.new"
+        mv "$1.new" "$1"
+        """
 
     private static func trial(owning pod: JSON, _ catalogue: Catalogue) -> StoredObject? {
         var owners = pod["metadata"]["ownerReferences"].elements

@@ -19,7 +19,7 @@ enum Algorithms {
         "random": .native, "grid": .native, "sobol": .native, "hyperband": .native, "darts": .native,
         "tpe": .service(image: images + "hyperopt"), "multivariate-tpe": .service(image: images + "optuna"),
         "cmaes": .service(image: images + "goptuna"), "bayesianoptimization": .service(image: images + "skopt"), "enas": .missing,
-        "pbt": .missing,
+        "pbt": .native,
     ]
 
     private static let images = "docker.io/kubeflowkatib/suggestion-"
@@ -52,7 +52,7 @@ enum Algorithms {
         case "multivariate-tpe": try settings.checkMultivariateTPE()
         case "cmaes": try settings.checkCMAES(spec["parameters"].elements)
         case "bayesianoptimization": try settings.checkBayesianOptimization()
-        case "pbt": try settings.checkPBT()
+        case "pbt": return try PopulationBased(space, settings, spec: spec, seedText: seed)
         default: throw AlgorithmProblem(description: "unknown algorithm name \(name)")
         }
         return nil
