@@ -95,4 +95,66 @@ import Testing
         #expect(await problem { $0["spec"]["trialTemplate"]["trialParameters"] = [["name": "x", "reference": "nope"]] }.contains("does not exist in spec.parameters"))
         #expect(await problem { _ in } == "accepted")
     }
+
+    @Test func fewerOrMoreTrialsAtOnceWhileItRuns() async throws {
+        let lab = try await Lab()
+        try await lab.create {
+            $0["spec"]["algorithm"] = ["algorithmName": "grid"]
+            $0["spec"]["parameters"] = [["name": "lr", "parameterType": "int", "feasibleSpace": ["min": "1", "max": "6"]]]
+            $0["spec"]["maxTrialCount"] = 6
+            $0["spec"]["parallelTrialCount"] = 4
+        }
+        #expect(lab.client.list(.trials).count == 4)
+        try await lab.client.update(ObjectKey(.experiments, namespace: "ns", name: "e")) { $0["spec"]["parallelTrialCount"] = 1 }
+        try await lab.settle()
+        #expect(lab.client.list(.trials).filter { !$0.isBeingDeleted }.count == 1)
+        #expect(lab.client.get(.suggestions, namespace: "ns", name: "e")?.status["suggestionCount"] == 1)
+        try await lab.client.update(ObjectKey(.experiments, namespace: "ns", name: "e")) { $0["spec"]["parallelTrialCount"] = 3 }
+        try await lab.settle()
+        for _ in 0..<10 where lab.condition("Succeeded").isNull { try await lab.endJobs() }
+        let values = lab.client.list(.trials).filter { !$0.isBeingDeleted }.compactMap { $0.spec["parameterAssignments"][0]["value"].stringValue }
+        #expect(values.sorted() == ["1", "2", "3", "4", "5", "6"], "every combination once, those that were taken back too")
+    }
+
+    @Test func aConditionThatFindsNoObjectIsNone() {
+        func state(_ job: JSON, _ success: String) -> JobOutcome.State {
+            JobOutcome(of: job, trial: ["successCondition": .string(success), "failureCondition": #"status.[@this].#(phase=="Failed")#"#]).state
+        }
+        #expect(state(["status": ["phase": "Running"]], "status.phase") == .running)
+        #expect(state(["status": ["phase": "Succeeded"]], #"status.[@this].#(phase=="Succeeded")#"#) == .succeeded)
+        #expect(state(["status": ["phase": "Failed"]], #"status.[@this].#(phase=="Succeeded")#"#) == .failed)
+    }
+
+    @Test func everyParameterMustBeUsed() async throws {
+        let lab = try await Lab()
+        try await lab.create {
+            $0["spec"]["parameters"] = .array($0["spec"]["parameters"].elements + [["name": "unused", "parameterType": "int", "feasibleSpace": ["min": "1", "max": "2"]]])
+        }
+        #expect(lab.client.list(.trials).isEmpty)
+        #expect(lab.condition("Waiting")["message"].stringValue?.contains("unused") == true)
+    }
+
+    @Test func metadataOfTheTemplateIsFilledIn() async throws {
+        let lab = try await Lab()
+        try await lab.create {
+            $0["spec"]["trialTemplate"]["trialSpec"]["metadata"] = ["labels": ["team": "a"], "annotations": ["x.y/z": "note"]]
+            let references = ["Name", "Namespace", "Kind", "APIVersion", "Labels[team]", "Annotations[x.y/z]"]
+            var parameters = $0["spec"]["trialTemplate"]["trialParameters"].elements
+            var command = $0["spec"]["trialTemplate"]["trialSpec"]["spec"]["template"]["spec"]["containers"][0]["command"].elements
+            for (index, reference) in references.enumerated() {
+                parameters.append(["name": .string("m\(index)"), "reference": .string("${trialSpec.\(reference)}")])
+                command.append(.string("${trialParameters.m\(index)}"))
+            }
+            $0["spec"]["trialTemplate"]["trialParameters"] = .array(parameters)
+            $0["spec"]["trialTemplate"]["trialSpec"]["spec"]["template"]["spec"]["containers"] = [
+                ["name": "training-container", "image": "x", "command": .array(command)]
+            ]
+        }
+        let job = try #require(lab.client.list(.jobs).first)
+        let words = job.spec["template"]["spec"]["containers"][0]["command"].elements.dropFirst(2).compactMap(\.stringValue)
+        #expect(Array(words) == [job.name, "ns", "Job", "batch/v1", "a", "note"])
+        await #expect(throws: (any Error).self) {
+            try await lab.create { $0["metadata"]["name"] = "f"; $0["spec"]["trialTemplate"]["trialParameters"] = [["name": "learningRate", "reference": "${trialSpec.Owner}"]] }
+        }
+    }
 }

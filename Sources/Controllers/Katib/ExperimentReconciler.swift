@@ -15,6 +15,13 @@ public struct ExperimentReconciler: Reconciler {
         [
             .objects(.experiments), .controlled(.trials, by: .experiments, kind: "Experiment"),
             .controlled(.suggestions, by: .experiments, kind: "Experiment"),
+            // A template in a ConfigMap may come late, or be mended.
+            EventSource(.configMaps) { [client] change in
+                client.list(.experiments).filter { experiment in
+                    let source = experiment.spec["trialTemplate"]["configMap"]
+                    return source["configMapName"].stringValue == change.object.name && source["configMapNamespace"].stringValue == change.object.namespace
+                }.map(\.key)
+            },
         ]
     }
 
@@ -41,7 +48,7 @@ public struct ExperimentReconciler: Reconciler {
         }
         if !status.isCompleted {
             try await reconcileTrials(of: experiment, trials, suggestion, &status)
-            status.setObstacle(suggestion.flatMap(Suggestions.obstacle) ?? trials.lazy.compactMap(Trials.obstacle).first)
+            status.setObstacle(status.templateProblem ?? suggestion.flatMap(Suggestions.obstacle) ?? trials.lazy.compactMap(Trials.obstacle).first)
         }
         let result = status.result
         if result != experiment.status {
@@ -91,13 +98,15 @@ public struct ExperimentReconciler: Reconciler {
         }
     }
 
+    /// A template that cannot be filled in stops the experiment until it is mended: it waits, and says so.
     private func createTrial(_ assignment: JSON, of experiment: StoredObject, _ status: inout ExperimentStatus) async throws {
         do {
             let trial = try TrialTemplate.trial(of: experiment, assignment: assignment, catalogue: client.catalogue)
             _ = try await createIfMissing(trial)
         } catch let problem as TrialTemplate.Problem {
-            client.event(experiment, type: "Warning", reason: "ReconcileError", message: "Failed to reconcile: \(problem)")
-            throw problem
+            if status.setTemplateProblem("\(problem)") {
+                client.event(experiment, type: "Warning", reason: "ReconcileError", message: "Failed to reconcile: \(problem)")
+            }
         }
     }
 

@@ -42,6 +42,9 @@ public struct SuggestionReconciler: Reconciler {
             try await endService(of: suggestion)
             return .done
         }
+        // Most changes of trials ask for nothing.
+        let isAnswered = (suggestion.spec["requests"].intValue ?? 0) <= suggestion.status["suggestions"].elements.count
+        if isAnswered, Suggestions.has(suggestion, "Running"), Suggestions.has(suggestion, "DeploymentReady") { return .done }
         if let claim = Suggestions.claim(for: suggestion) { try await create(claim) }
         var draft = Draft(suggestion, now: client.now)
         do {

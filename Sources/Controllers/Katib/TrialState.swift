@@ -98,13 +98,13 @@ struct JobOutcome: Sendable {
         self.init(state: .running, reason: "", message: "")
     }
 
-    /// A query may give one condition or a list of them; empty is no match.
+    /// A query may give one condition or a list of them. A list that is empty is no match, and what is no object is none either,
+    /// as upstream has it: `status.phase` would hold from the first phase on.
     private static func first(_ found: JSON) -> JSON? {
         switch found {
-        case .array(let elements): return elements.first
-        case .null, .bool(false): return nil
-        case .string(""): return nil
-        default: return found
+        case .array(let elements): elements.first
+        case .object: found
+        default: nil
         }
     }
 }
