@@ -316,3 +316,28 @@ def test_pbt_hands_checkpoints_from_parent_to_child(lab, run, shows):
         depths.append(generation)
     assert max(depths) >= 1
     shows(f"generations {sorted(depths)}")
+
+
+def test_a_workflow_as_trial(lab, run, shows):
+    made = experiment("flow", "unused ${trialParameters.x}", parallel=1, trials=2, parameters=[DOUBLE])
+    template = made["spec"]["trialTemplate"]
+    template |= {"retain": True, "primaryPodLabels": {"katib.kubeflow.org/model-training": "true"},
+                 "successCondition": 'status.[@this].#(phase=="Succeeded")#', "failureCondition": 'status.[@this].#(phase=="Failed")#'}
+    template["trialSpec"] = {
+        "apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "spec": {"entrypoint": "tune", "templates": [
+            {"name": "tune", "steps": [[{"name": "prepare", "template": "epochs"}],
+                                       [{"name": "train", "template": "train", "arguments": {"parameters": [
+                                           {"name": "epochs", "value": "3"}]}}]]},
+            {"name": "epochs", "container": {"image": "busybox", "command": ["echo", "score=9"]}},
+            {"name": "train", "metadata": {"labels": {"katib.kubeflow.org/model-training": "true"}}, "inputs": {"parameters": [{"name": "epochs"}]},
+             "container": {"image": "busybox", "command": ["sh", "-c", "echo epochs={{inputs.parameters.epochs}} score=${trialParameters.x}"]}}]}}
+    seen = run(made)
+    assert seen["status"]["trialsSucceeded"] == 2
+    for trial in trials_of(lab, "flow"):
+        assert metric(trial)["latest"] == assignments(trial)["x"], "only the training step's output counts"
+    made["metadata"]["name"] = "flowfails"
+    template["trialSpec"]["spec"]["templates"][2]["container"]["command"] = ["sh", "-c", "echo ${trialParameters.x}; exit 3"]
+    made["spec"]["maxFailedTrialCount"] = 1
+    seen = run(made, wait="condition=Failed", timeout=60)
+    assert seen["status"]["trialsFailed"] == 1
+    shows("two workflows gave their metrics; one that failed ends its experiment")
