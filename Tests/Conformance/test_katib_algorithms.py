@@ -341,3 +341,19 @@ def test_a_workflow_as_trial(lab, run, shows):
     seen = run(made, wait="condition=Failed", timeout=60)
     assert seen["status"]["trialsFailed"] == 1
     shows("two workflows gave their metrics; one that failed ends its experiment")
+
+
+def test_katibs_own_example_images(lab, run, shows):
+    # As upstream's file-metrics-collector examples run them.
+    mnist = "python3 /opt/pytorch-mnist/mnist.py --epochs=2 --batch-size=64 --lr=${trialParameters.lr} --momentum=0.5 --log-path=/katib/log"
+    rate = [{"name": "lr", "parameterType": "double", "feasibleSpace": {"min": "0.05", "max": "0.1"}}]
+    for name, more, options in [("mnist", "", {"filters": [r"{metricName: ([\w|-]+), metricValue: ((-?\d+)(\.\d+)?)}"]}),
+                                ("mnistjson", " --logger=hypertune", {"format": "JSON"})]:
+        made = file_experiment(name, mnist + more, path="/katib/log", metric="accuracy", image="ghcr.io/kubeflow/katib/pytorch-mnist-cpu:latest", **options)
+        made["spec"]["parameters"] = rate
+        made["spec"]["trialTemplate"]["trialParameters"] = [{"name": "lr", "reference": "lr"}]
+        del made["spec"]["trialTemplate"]["trialSpec"]["spec"]["template"]["spec"]["containers"][0]["env"]
+        run(made)
+        accuracy = metric(trials_of(lab, name)[0], "accuracy")
+        assert 0.6 < float(accuracy["max"]) <= 1
+    shows(f"accuracy {accuracy} after two epochs")

@@ -35,8 +35,8 @@ public enum SuggestionTransportProblem: Error, Sendable, Equatable, CustomString
 struct ServiceAlgorithm: SuggestionAlgorithm {
     static let port = 6789
     static let container = "suggestion"
-    /// As long as upstream's controller waits for an answer.
-    static let timeout = Duration.seconds(60)
+    /// Upstream's controller waits a minute; a model of hundreds of trials may take longer on a machine that the trials use too.
+    static let timeout = Duration.seconds(180)
     /// A service that has just started listens soon; nothing tells when.
     static let pause = Duration.milliseconds(200)
 
