@@ -1,11 +1,14 @@
 """Tuning beyond random and grid: other algorithms, metrics files, early stopping, trials of any kind."""
 
+import importlib.util
 import json
+import os
+import subprocess
 import time
 
 import pytest
 import yaml
-from kindlingtest.lab import USER_NAMESPACE
+from kindlingtest.lab import ROOT, USER_NAMESPACE
 from kindlingtest.manifests import experiment
 from kindlingtest.manifests import job as make_job
 
@@ -357,3 +360,48 @@ def test_katibs_own_example_images(lab, run, shows):
         accuracy = metric(trials_of(lab, name)[0], "accuracy")
         assert 0.6 < float(accuracy["max"]) <= 1
     shows(f"accuracy {accuracy} after two epochs")
+
+
+RASTRIGIN = """
+import math, numpy, evolution
+from space import Parameter
+
+names = ["x", "y"]
+parameters = [{"name": n, "parameterType": "double", "feasibleSpace": {"min": "-5.12", "max": "5.12"}} for n in names]
+request = {"settings": {"random_state": "3", "restart_strategy": STRATEGY}, "goal": "minimize", "parameters": parameters, "given": []}
+state, generation = evolution.evolve(request, [Parameter(p) for p in parameters])
+while len(request["given"]) < 3000:
+    told = []
+    for _ in range(state.optimizer.population_size):
+        texts = {p.name: p.from_unit(float(unit)) for p, unit in zip(state.continuous, state.optimizer.ask())}
+        value = 20 + sum(float(t) ** 2 - 10 * math.cos(2 * math.pi * float(t)) for t in texts.values())
+        told.append((numpy.array([p.to_unit(texts[p.name]) for p in state.continuous]), value))
+        request["given"].append({"values": texts, "labels": {evolution.LABEL: str(generation)}, "state": "succeeded", "value": value,
+                                 "completed": f"{len(request['given']):08}"})
+    state.tell(told)
+    generation += 1
+again, same = evolution.evolve(request, state.continuous)
+assert same == generation and again.restarts == state.restarts and (again.optimizer.mean == state.optimizer.mean).all()
+print(state.restarts, state.first_population, state.optimizer.population_size, min(entry["value"] for entry in request["given"]))
+"""
+
+
+@pytest.mark.parametrize("strategy", ["none", "ipop", "bipop"])
+def test_cmaes_restarts_and_its_history_says_all(strategy, shows):
+    spec = importlib.util.spec_from_file_location("environments", ROOT / "etc" / "setup" / "environments.py")
+    setup = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(setup)
+    requirements = setup.SHIPPED / "suggestion.txt"
+    caches = [cache / "python" / f"suggestion-{setup.fingerprint('suggestion', requirements.read_bytes())}" for cache in (setup.default_cache(), setup.SYSTEM_CACHE)]
+    built = next(path for path in caches if (path / "environment.json").exists())
+    python = json.loads((built / "environment.json").read_text())["executable"]
+    packages = next((built / "root" / "opt" / "python" / "suggestion" / "lib").glob("python3*/site-packages"))
+    service = ROOT / "etc" / "environments" / "katib-suggestion" / "opt" / "katib-suggestion"
+    result = subprocess.run([python, "-c", RASTRIGIN.replace("STRATEGY", repr(strategy))], capture_output=True, text=True, timeout=120, check=False,
+                            env=os.environ | {"PYTHONPATH": f"{packages}:{service}", "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"})
+    assert result.returncode == 0, result.stderr
+    restarts, first, last, best = result.stdout.split()
+    assert (int(restarts) > 0) == (strategy != "none")
+    if strategy == "ipop":
+        assert int(last) == int(first) * 2 ** int(restarts)
+    shows(f"{restarts} restarts, population {first} then {last}, best {float(best):.3g}")

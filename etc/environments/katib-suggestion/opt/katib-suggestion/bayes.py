@@ -6,7 +6,7 @@ import numpy
 from skopt import Optimizer
 from skopt.space import Categorical, Integer, Real
 
-from space import history_of, is_pending, parameters_of, seed_of
+from space import first_draw, history_of, is_pending, parameters_of, seed_of
 
 warnings.filterwarnings("ignore")
 
@@ -42,14 +42,14 @@ def outer(parameter, value):
 def suggest(request):
     parameters = parameters_of(request)
     settings = request.get("settings", {})
-    given = len(request.get("given", []))
+    first = first_draw(request)
     optimizer = Optimizer(
         [dimension(parameter) for parameter in parameters],
         base_estimator=settings.get("base_estimator", "GP"),
         n_initial_points=int(settings.get("n_initial_points", 10)),
         acq_func=settings.get("acq_func", "gp_hedge"),
         acq_optimizer=settings.get("acq_optimizer", "auto"),
-        random_state=seed_of(request, "bayes", given),
+        random_state=seed_of(request, "bayes", first),
     )
     points, losses, pending = [], [], []
     for _, entry, loss in history_of(request):

@@ -10,7 +10,7 @@ import random
 import numpy
 from cmaes import CMA
 
-from space import history_of, parameters_of, seed_of
+from space import first_draw, history_of, parameters_of, seed_of
 
 LABEL = "cmaes.suggestion.katib.kubeflow.org/generation"
 FACTOR = 2  # by which ipop and bipop enlarge the population
@@ -71,14 +71,14 @@ def suggest(request):
     parameters = parameters_of(request)
     continuous = [p for p in parameters if p.is_numeric]
     evolution, generation = evolve(request, continuous)
-    given = len(request.get("given", []))
+    first = first_draw(request)
     suggestions = []
     for offset in range(request["count"]):
-        evolution.optimizer.reseed_rng(seed_of(request, "cmaes", "draw", given + offset))
+        evolution.optimizer.reseed_rng(seed_of(request, "cmaes", "draw", first + offset))
         point = evolution.optimizer.ask()
         places = {p.name: float(unit) for p, unit in zip(continuous, point)}
         # What has no order is drawn by chance.
-        generator = random.Random(seed_of(request, "cmaes", "chance", given + offset))
+        generator = random.Random(seed_of(request, "cmaes", "chance", first + offset))
         values = {p.name: p.from_unit(places[p.name] if p.is_numeric else generator.random()) for p in parameters}
         suggestions.append((values, {LABEL: str(generation)}))
     return suggestions

@@ -8,7 +8,7 @@ so a service that crashed or was ended is replaced by another without loss.
     {"algorithm": "tpe", "settings": {"random_state": "1"}, "seed": 7, "goal": "maximize",
      "parameters": [{"name": "lr", "parameterType": "double", "feasibleSpace": {"min": "0.01", "max": "0.1"}}],
      "given": [{"values": {"lr": "0.02"}, "labels": {}, "state": "succeeded", "value": 0.9, "completed": "2026-01-01T00:00:00Z"}],
-     "count": 2}
+     "count": 2, "removed": 0}
     {"assignments": [{"values": {"lr": "0.031"}, "labels": {}}, ...]} or {"error": "..."}
 """
 

@@ -88,5 +88,10 @@ def history_of(request):
         yield index, entry, sign * float(value) if finished else None
 
 
+def first_draw(request):
+    """The number of the next draw: what was suggested and taken back counts as well, so that no draw comes twice."""
+    return len(request.get("given", [])) + request.get("removed", 0)
+
+
 def is_pending(entry):
     return entry.get("state") in ("created", "running")

@@ -7,7 +7,7 @@ import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState, create_trial
 
-from space import history_of, is_pending, parameters_of, seed_of
+from space import first_draw, history_of, is_pending, parameters_of, seed_of
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 warnings.filterwarnings("ignore", module="optuna")
@@ -67,13 +67,13 @@ def suggest(request):
         return create_trial(params=inside, distributions=space, value=loss, state=state)
 
     study = optuna.create_study(direction="minimize")
-    given = len(request.get("given", []))
+    first = first_draw(request)
     for _, entry, loss in history_of(request):
         if loss is not None or is_pending(entry):
             study.add_trial(made(entry["values"], loss))
     suggestions = []
     for offset in range(request["count"]):
-        study.sampler = sampler(request, given + offset)
+        study.sampler = sampler(request, first + offset)
         drawn = study.ask(fixed_distributions=space).params
         values = {}
         for parameter in parameters:
