@@ -58,6 +58,11 @@ public final class Catalogue: Sendable {
     /// The metric values of one trial in the order of its log.
     public func observations(of trial: TrialKey) throws(CatalogueError) -> [Observation] { try database.observations(of: trial) }
 
+    /// The first values of one metric of a trial, at most so many.
+    public func observations(of trial: TrialKey, metric: String, limit: Int) throws(CatalogueError) -> [Observation] {
+        try database.observations(of: trial, metric: metric, limit: limit)
+    }
+
     // MARK: Watching
 
     /// The changes of one kind after a revision.

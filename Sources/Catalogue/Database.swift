@@ -104,6 +104,18 @@ struct Database {
         }
     }
 
+    func observations(of trial: TrialKey, metric: String, limit: Int) throws(CatalogueError) -> [Observation] {
+        do {
+            return try queue.read { database in
+                let sql = "SELECT sequence, time, metric, value FROM observations WHERE trial_uid = ? AND metric = ? ORDER BY sequence LIMIT ?"
+                return try Row.fetchAll(database, sql: sql, arguments: [trial.uid, metric, limit])
+                    .map { Observation(trial: trial, sequence: $0[0], time: $0[1], metric: $0[2], value: $0[3]) }
+            }
+        } catch {
+            throw Self.translate(error, path: path)
+        }
+    }
+
     func close() throws(CatalogueError) {
         do { try queue.close() } catch { throw Self.translate(error, path: path) }
     }

@@ -1,7 +1,9 @@
 /// The path language of tidwall/gjson, as far as Katib's success and failure conditions need it: members with the wildcards `*` and
-/// `?`, positions, `#` (count, or each element), the queries `#(…)` and `#(…)#`, `.` and `|`, and `@this`.
+/// `?`, positions, `#` (count, or each element), the queries `#(…)` and `#(…)#`, `.` and `|`, `@this`, and lists and objects of
+/// paths, `[a,b.c]` and `{a,"name":b.c}`.
 ///
 ///     status.conditions.#(type=="Complete")#|#(status=="True")#
+///     status.[@this].#(phase=="Succeeded")#
 public enum GJSON {
     /// What the path finds; `nil` where it finds nothing. A query for all matches finds a list, which may be empty.
     public static func get(_ path: String, in value: JSON) -> JSON? { evaluate(value, Array(path.utf8)[...], depth: 0) }
@@ -15,6 +17,11 @@ public enum GJSON {
         let rest = step.rest
         switch step.kind {
         case .this: return evaluate(value, rest, depth: depth + 1)
+        case .list(let paths): return evaluate(.array(paths.compactMap { evaluate(value, $0, depth: depth + 1) }), rest, depth: depth + 1)
+        case .members(let paths):
+            var members = JSONObject()
+            for (name, path) in paths { if let found = evaluate(value, path, depth: depth + 1) { members[name] = found } }
+            return evaluate(.object(members), rest, depth: depth + 1)
         case .each:
             guard case .array(let elements) = value else { return nil }
             if step.separator != UInt8(ascii: ".") { return evaluate(JSON(elements.count), rest, depth: depth + 1) }
@@ -61,6 +68,8 @@ public enum GJSON {
             case each
             case query(ArraySlice<UInt8>, wantsAll: Bool)
             case this
+            case list([ArraySlice<UInt8>])
+            case members([(String, ArraySlice<UInt8>)])
         }
         var kind: Kind
         /// `.` or `|`, or nothing at the end.
@@ -77,6 +86,9 @@ public enum GJSON {
                 let wantsAll = position < path.endIndex && path[position] == UInt8(ascii: "#")
                 if wantsAll { position += 1 }
                 kind = .query(query, wantsAll: wantsAll)
+            } else if let first = path.first, first == UInt8(ascii: "[") || first == UInt8(ascii: "{"), let parts = Multipath(path) {
+                kind = first == UInt8(ascii: "[") ? .list(parts.paths) : .members(parts.paths.map(Multipath.named))
+                position = parts.end
             } else {
                 var name: [UInt8] = []
                 var isPattern = false
@@ -112,6 +124,54 @@ public enum GJSON {
                 if !wasOpen, scan.isPlain, path[position] == UInt8(ascii: "|") { return position }
             }
             return nil
+        }
+    }
+
+    /// The paths between `[` and `]` or `{` and `}` at the start of a path, and where what follows begins.
+    private struct Multipath {
+        private(set) var paths: [ArraySlice<UInt8>] = []
+        private(set) var end: Int
+
+        /// `nil` where the bracket is not closed.
+        init?(_ path: ArraySlice<UInt8>) {
+            var depth = 0
+            var isQuoted = false
+            var start = path.startIndex + 1
+            end = path.startIndex
+            var position = path.startIndex
+            while position < path.endIndex {
+                switch path[position] {
+                case UInt8(ascii: "\\"): position += 1
+                case UInt8(ascii: "\""): isQuoted.toggle()
+                case UInt8(ascii: "["), UInt8(ascii: "{"), UInt8(ascii: "("): if !isQuoted { depth += 1 }
+                case UInt8(ascii: "]"), UInt8(ascii: "}"), UInt8(ascii: ")"):
+                    if !isQuoted { depth -= 1 }
+                    if depth == 0, !isQuoted {
+                        if start < position { paths.append(path[start..<position]) }
+                        end = position + 1
+                        return
+                    }
+                case UInt8(ascii: ","):
+                    if depth == 1, !isQuoted {
+                        paths.append(path[start..<position])
+                        start = position + 1
+                    }
+                default: break
+                }
+                position += 1
+            }
+            return nil
+        }
+
+        /// `"name":path`, or a path whose last step is the name.
+        static func named(_ path: ArraySlice<UInt8>) -> (String, ArraySlice<UInt8>) {
+            if path.first == UInt8(ascii: "\""), let close = path.dropFirst().firstIndex(of: UInt8(ascii: "\"")), close + 1 < path.endIndex,
+                path[close + 1] == UInt8(ascii: ":")
+            {
+                return (String(decoding: path[(path.startIndex + 1)..<close], as: UTF8.self), path[(close + 2)...])
+            }
+            let last = path.lastIndex { $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "|") }.map { path[($0 + 1)...] } ?? path
+            return (String(decoding: last, as: UTF8.self), path)
         }
     }
 

@@ -19,7 +19,8 @@ public struct Pattern: Sendable, CustomStringConvertible {
 
     public let description: String
     let program: [PatternInstruction]
-    let groupCount: Int
+    /// Groups that are kept, without the whole.
+    public let groupCount: Int
 
     /// - Throws: `PatternError` where the text is no expression, repeats too often (Go: 1000) or grows too large.
     public init(_ expression: String) throws(PatternError) {

@@ -58,19 +58,40 @@ struct TrialLogAdapter: TrialLogSource {
     let agent: NodeAgent
     private static let batch = 512
 
-    func read(
-        namespace: String, pod: String, podUID: String, container: String, _ body: @Sendable ([TrialLogLine]) async throws -> Void
-    ) async throws {
+    func read(_ container: TrialContainer, _ body: @Sendable ([TrialLogLine]) async throws -> Void) async throws {
         var lines: [TrialLogLine] = []
-        for try await line in agent.lines(namespace: namespace, pod: pod, uid: podUID, container: container) {
+        let all = agent.lines(namespace: container.namespace, pod: container.pod, uid: container.podUID, container: container.container)
+        let iterator = all.makeAsyncIterator()
+        while let line = try await iterator.next() {
             lines.append(TrialLogLine(time: line.timestamp, text: line.text))
-            if lines.count == Self.batch {
+            // What there is goes on at once: nobody knows when the next line comes.
+            if lines.count == Self.batch || !iterator.hasMore {
                 try await body(lines)
                 lines = []
             }
         }
         if !lines.isEmpty { try await body(lines) }
         try Task.checkCancellation()
+    }
+
+    func readFile(
+        _ container: TrialContainer, path: String, _ body: @Sendable ([TrialLogLine]) async throws -> Void
+    ) async throws -> String? {
+        try await agent.followFile(
+            namespace: container.namespace, pod: container.pod, uid: container.podUID, container: container.container, path: path
+        ) { lines in try await body(lines.map { TrialLogLine(time: $0.timestamp, text: $0.text) }) }
+    }
+
+    func readFiles(
+        _ container: TrialContainer, below directory: String, _ body: @Sendable (String, [UInt8]) async throws -> Void
+    ) async throws -> String? {
+        try await agent.files(
+            namespace: container.namespace, pod: container.pod, uid: container.podUID, container: container.container, below: directory, body)
+    }
+
+    func endEarly(_ container: TrialContainer) async throws {
+        try await agent.endEarly(
+            namespace: container.namespace, pod: container.pod, uid: container.podUID, container: container.container)
     }
 }
 

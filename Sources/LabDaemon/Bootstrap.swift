@@ -25,5 +25,33 @@ enum Bootstrap {
                 "provisioner": "kindling.dev/local-path", "reclaimPolicy": "Delete", "volumeBindingMode": "WaitForFirstConsumer",
             ])
         }
+        if client.get(.configMaps, namespace: "kubeflow", name: "trial-templates") == nil { try await client.create(trialTemplates) }
     }
+
+    /// Katib's installation brings templates that Experiments may name (trialTemplate.configMap). This one takes the parameters of
+    /// upstream's example for it, and an image that is here.
+    private static let trialTemplates: JSON = [
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": ["name": "trial-templates", "namespace": "kubeflow", "labels": ["katib.kubeflow.org/component": "trial-templates"]],
+        "data": ["defaultTrialTemplate.yaml": .string(defaultTrialTemplate)],
+    ]
+
+    private static let defaultTrialTemplate = """
+        apiVersion: batch/v1
+        kind: Job
+        spec:
+          template:
+            spec:
+              containers:
+                - name: training-container
+                  image: docker.io/kubeflowkatib/mxnet-mnist:latest
+                  command:
+                    - "python3"
+                    - "/opt/mxnet-mnist/mnist.py"
+                    - "--batch-size=64"
+                    - "--lr=${trialParameters.learningRate}"
+                    - "--num-layers=${trialParameters.numberLayers}"
+                    - "--optimizer=${trialParameters.optimizer}"
+              restartPolicy: Never
+        """
 }

@@ -143,7 +143,7 @@ public struct Daemon: Sendable {
         let manager = ControllerManager(catalogue: registry.catalogue, logger: logger)
         let workloads = workloadReconcilers(registry: registry, certificate: authority.pem, metrics: MetricsAdapter(agent: agent))
         let katib: [any Reconciler] = [
-            ExperimentReconciler(registry: registry), SuggestionReconciler(registry: registry),
+            ExperimentReconciler(registry: registry), SuggestionReconciler(registry: registry, transport: SuggestionConnector()),
             TrialReconciler(registry: registry, logs: TrialLogAdapter(agent: agent)),
         ]
         let others: [any Reconciler] = [WorkflowReconciler(registry: registry)] + notebookReconcilers(registry: registry, exposer: exposer)

@@ -59,6 +59,9 @@ public struct LogTail: AsyncSequence, Sendable {
         private var ready: [LogLine] = []
         private var head = 0
 
+        /// Whether the next line is at hand and need not be waited for.
+        public var hasMore: Bool { head < ready.count }
+
         init(_ tail: LogTail) {
             self.tail = tail
             attempt = tail.start.attempt

@@ -118,6 +118,34 @@ public final class NodeAgent: Sendable {
         return LogTail(worker: kubelet.worker(for: key, uid: uid), container: container, start: position, watcher: watcher)
     }
 
+    /// Follows a text file that a container writes on its volume, as `lines` follows its output, until the container has ended.
+    /// - Parameter path: absolute, as the container sees it.
+    /// - Returns: why there is nothing to read; `nil` where the file was read.
+    public func followFile(
+        namespace: String, pod name: String, uid: String, container: String, path: String,
+        _ body: @Sendable ([LogLine]) async throws -> Void
+    ) async throws -> String? {
+        let key = ObjectKey(.pods, namespace: namespace, name: name)
+        let tail = VolumeFileTail(worker: kubelet.worker(for: key, uid: uid), container: container, path: path, watcher: watcher)
+        return try await tail.read(body)
+    }
+
+    /// Waits for a container's end and gives the regular files below a directory of its volume, whole, in the order of their names.
+    /// - Returns: why there is nothing to read, or what was left out; `nil` where all was read.
+    public func files(
+        namespace: String, pod name: String, uid: String, container: String, below directory: String,
+        _ body: @Sendable (String, [UInt8]) async throws -> Void
+    ) async throws -> String? {
+        let key = ObjectKey(.pods, namespace: namespace, name: name)
+        return try await VolumeFilesWalk(worker: kubelet.worker(for: key, uid: uid), container: container, directory: directory).read(body)
+    }
+
+    /// Ends a container's processes within half a second; it counts as ended with 0. One that does not run is left alone.
+    public func endEarly(namespace: String, pod name: String, uid: String, container: String) async throws {
+        guard let worker = kubelet.worker(uid: uid) else { return }
+        try await worker.endEarly(container)
+    }
+
     /// A name that was unknown may be known after a change of the environments' directory.
     private func watchImages() {
         let context = kubelet.context

@@ -10,6 +10,8 @@ struct PodRecord: Sendable, Equatable {
     var address = ""
     /// The GPUs of each container.
     var gpus: [String: [Int]] = [:]
+    /// The attempts that the lab has ended because they had done enough, by container: their end counts as 0.
+    var endedEarly: [String: Int] = [:]
 
     init(uid: String, namespace: String, name: String) {
         self.uid = uid
@@ -24,6 +26,7 @@ struct PodRecord: Sendable, Equatable {
         self.init(uid: uid, namespace: namespace, name: name)
         address = json["address"].stringValue ?? ""
         for (container, indices) in json["gpus"].members { gpus[container] = indices.elements.compactMap(\.intValue) }
+        for (container, attempt) in json["endedEarly"].members { endedEarly[container] = attempt.intValue }
     }
 
     func write(to directory: String) throws(FileError) {
@@ -35,6 +38,7 @@ struct PodRecord: Sendable, Equatable {
             for (container, indices) in gpus.sorted(by: { $0.key < $1.key }) { members[container] = .array(indices.map { JSON($0) }) }
             json["gpus"] = .object(members)
         }
+        for (container, attempt) in endedEarly.sorted(by: { $0.key < $1.key }) { json["endedEarly"][container] = JSON(attempt) }
         try Files.write(json.encoded(), to: "\(directory)/pod.json")
     }
 }

@@ -41,7 +41,7 @@ extension PodWorker {
     }
 
     /// The container will not be started (again).
-    private func isFinal(_ container: String) -> Bool {
+    func isFinal(_ container: String) -> Bool {
         guard !isGone, let pod = context.catalogue.get(key), pod.uid == uid, !pod.isTerminalPod else { return true }
         guard let run = containers[container], run.running == nil, let ended = run.ended else { return false }
         let spec = PodSpec(pod)

@@ -96,6 +96,8 @@ extension PodWorker {
 
     /// The terminated state of an attempt, with its last words (upstream: getTerminationMessage).
     func terminated(_ name: String, attempt: Int, _ exit: ContainerExit) -> TerminatedState {
+        var exit = exit
+        if wasEndedEarly(name, attempt), exit.failure == nil, !exit.isLost { (exit.exitCode, exit.signal, exit.oomKilled) = (0, 0, false) }
         var message = exit.failure?.description ?? ""
         if message.isEmpty { message = lastWords(name, attempt, hasFailed: exit.exitCode != 0) }
         let reason: String

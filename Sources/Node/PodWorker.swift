@@ -165,7 +165,7 @@ actor PodWorker {
                 try context.runtime.unshare(directory.shared)
                 try await context.runtime.remove(directory.shared)
             }
-            try await context.runtime.remove(directory.volumes)
+            try await removeVolumes()
             try await context.runtime.remove(directory.containers)
             // A later daemon must not think that the address is still this pod's.
             record?.address = ""

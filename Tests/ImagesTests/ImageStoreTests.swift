@@ -8,7 +8,7 @@ import Testing
         let scratch = try Scratch()
         let store = scratch.shipped
         #expect(store.problems().isEmpty)
-        for name in ["trainer", "python", "jupyter"] { try scratch.pretendBuilt(store, name) }
+        for name in ["trainer", "python", "jupyter", "suggestion"] { try scratch.pretendBuilt(store, name) }
         for entry in store.list() { #expect(entry.problem == nil, "\(entry.image)") }
 
         let trainer = try store.resolve("docker.io/kubeflowkatib/mxnet-mnist:v1beta1-45c5727")
@@ -20,6 +20,10 @@ import Testing
         #expect(trainer.arguments(command: [], args: ["--lr=1"]) == ["python3", "/opt/mxnet-mnist/mnist.py", "--lr=1"])
         #expect(trainer.arguments(command: ["sh"], args: []) == ["sh"])
         #expect(trainer.warnings.isEmpty)
+
+        let service = try store.resolve("docker.io/kubeflowkatib/suggestion-optuna")
+        #expect(service.arguments(command: [], args: ["tpe"]) == ["python3", "/opt/katib-suggestion/service.py", "tpe"])
+        #expect(try store.resolve("ghcr.io/kubeflow/katib/pytorch-mnist-cpu:latest").warnings.count == 1)
 
         let others = ["busybox", "alpine:3.7", "debian:12", "bash", "python:3.11", "ubuntu:24.04"]
         for image in others + ["kubeflownotebookswg/jupyter-scipy:v1.8.0"] {

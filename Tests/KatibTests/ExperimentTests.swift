@@ -1,104 +1,9 @@
 import Catalogue
-import Foundation
 import KubeModel
-import Logging
 import Registry
 import Testing
 
 @testable import Katib
-
-/// A lab without a node: jobs end as the test says, logs are what the test wrote.
-private final class Lab: TrialLogSource, @unchecked Sendable {
-    let catalogue: Catalogue
-    let registry: Registry
-    let client: Client
-    let directory: String
-    private let experiments: ExperimentReconciler
-    private let suggestions: SuggestionReconciler
-    private var trials: TrialReconciler?
-    /// What the trials print, by name; set before their jobs end.
-    var output: @Sendable (String) -> [String] = { _ in ["Validation-accuracy=0.5"] }
-
-    init() async throws {
-        directory = NSTemporaryDirectory() + "katib-\(UUID().uuidString)"
-        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-        catalogue = try Catalogue(path: directory + "/c.sqlite")
-        registry = try Registry(catalogue: catalogue, logger: Logger(label: "test"), rules: KatibRules.all)
-        client = Client(registry: registry, manager: "test")
-        experiments = ExperimentReconciler(registry: registry)
-        suggestions = SuggestionReconciler(registry: registry)
-        trials = TrialReconciler(registry: registry, logs: self)
-        try await client.create(["apiVersion": "v1", "kind": "Namespace", "metadata": ["name": "ns"]])
-    }
-
-    deinit { try? FileManager.default.removeItem(atPath: directory) }
-
-    func read(namespace: String, pod: String, podUID: String, container: String, _ body: @Sendable ([TrialLogLine]) async throws -> Void) async throws {
-        let trial = client.get(.pods, namespace: namespace, name: pod)?.labels["katib.kubeflow.org/trial"] ?? ""
-        try await body(output(trial).enumerated().map { TrialLogLine(time: "2026-01-01T00:00:\(10 + $0)Z", text: $1) })
-    }
-
-    /// Lets every reconciler look at everything, again and again, until nothing changes; twice each, as after a crash.
-    func settle() async throws {
-        var before: Int64 = -1
-        while before != catalogue.revision {
-            before = catalogue.revision
-            for _ in 0..<2 {
-                for object in client.list(.experiments) { _ = try await experiments.reconcile(object.key) }
-                for object in client.list(.suggestions) { _ = try await suggestions.reconcile(object.key) }
-                for object in client.list(.trials) { _ = try await trials?.reconcile(object.key) }
-            }
-        }
-    }
-
-    /// Makes the pods of all running jobs and ends these.
-    func endJobs(_ type: String = "Complete") async throws {
-        for job in client.list(.jobs) where job.status["conditions"].isNull {
-            try await client.create([
-                "apiVersion": "v1", "kind": "Pod",
-                "metadata": ["name": .string("\(job.name)-pod"), "namespace": "ns", "ownerReferences": [Owners.reference(to: job)]],
-                "spec": ["containers": [["name": "training-container", "image": "x"]], "restartPolicy": "Never"],
-            ])
-            try await client.updateStatus(ObjectKey(.pods, namespace: "ns", name: "\(job.name)-pod")) { status in
-                status["containerStatuses"] = [["name": "training-container", "state": ["terminated": ["exitCode": 0]]]]
-            }
-            try await client.updateStatus(job.key) { $0["conditions"] = [["type": .string(type), "status": "True", "reason": "R", "message": "M"]] }
-        }
-        try await settle()
-    }
-
-    func create(_ change: (inout JSON) -> Void = { _ in }) async throws {
-        var experiment: JSON = [
-            "apiVersion": "kubeflow.org/v1beta1", "kind": "Experiment", "metadata": ["name": "e", "namespace": "ns"],
-            "spec": [
-                "objective": ["type": "maximize", "goal": 0.99, "objectiveMetricName": "Validation-accuracy"], "algorithm": ["algorithmName": "random"],
-                "parallelTrialCount": 3, "maxTrialCount": 12, "maxFailedTrialCount": 3,
-                "parameters": [["name": "lr", "parameterType": "double", "feasibleSpace": ["min": "0.01", "max": "0.03"]]],
-                "trialTemplate": [
-                    "primaryContainerName": "training-container", "trialParameters": [["name": "learningRate", "reference": "lr"]],
-                    "trialSpec": [
-                        "apiVersion": "batch/v1", "kind": "Job",
-                        "spec": [
-                            "template": [
-                                "spec": [
-                                    "containers": [["name": "training-container", "image": "x", "command": ["run", "--lr=${trialParameters.learningRate}"]]],
-                                    "restartPolicy": "Never",
-                                ]
-                            ]
-                        ],
-                    ],
-                ],
-            ],
-        ]
-        change(&experiment)
-        let kind = try registry.kind(of: experiment)
-        _ = try await registry.create(kind, namespace: "ns", experiment, WriteOptions(manager: "test", fieldValidation: .strict))
-        try await settle()
-    }
-
-    var experiment: StoredObject? { client.get(.experiments, namespace: "ns", name: "e") }
-    func condition(_ type: String) -> JSON { experiment?.status["conditions"].elements.first { $0["type"].stringValue == type } ?? .null }
-}
 
 @Suite struct ExperimentTests {
     @Test func runsExactlyAsManyTrialsAsAskedForAndNeverMoreAtOnce() async throws {
@@ -189,5 +94,67 @@ private final class Lab: TrialLogSource, @unchecked Sendable {
         #expect(await problem { $0["spec"]["objective"].remove("objectiveMetricName") }.contains("spec.objective.objectiveMetricName: Required value"))
         #expect(await problem { $0["spec"]["trialTemplate"]["trialParameters"] = [["name": "x", "reference": "nope"]] }.contains("does not exist in spec.parameters"))
         #expect(await problem { _ in } == "accepted")
+    }
+
+    @Test func fewerOrMoreTrialsAtOnceWhileItRuns() async throws {
+        let lab = try await Lab()
+        try await lab.create {
+            $0["spec"]["algorithm"] = ["algorithmName": "grid"]
+            $0["spec"]["parameters"] = [["name": "lr", "parameterType": "int", "feasibleSpace": ["min": "1", "max": "6"]]]
+            $0["spec"]["maxTrialCount"] = 6
+            $0["spec"]["parallelTrialCount"] = 4
+        }
+        #expect(lab.client.list(.trials).count == 4)
+        try await lab.client.update(ObjectKey(.experiments, namespace: "ns", name: "e")) { $0["spec"]["parallelTrialCount"] = 1 }
+        try await lab.settle()
+        #expect(lab.client.list(.trials).filter { !$0.isBeingDeleted }.count == 1)
+        #expect(lab.client.get(.suggestions, namespace: "ns", name: "e")?.status["suggestionCount"] == 1)
+        try await lab.client.update(ObjectKey(.experiments, namespace: "ns", name: "e")) { $0["spec"]["parallelTrialCount"] = 3 }
+        try await lab.settle()
+        for _ in 0..<10 where lab.condition("Succeeded").isNull { try await lab.endJobs() }
+        let values = lab.client.list(.trials).filter { !$0.isBeingDeleted }.compactMap { $0.spec["parameterAssignments"][0]["value"].stringValue }
+        #expect(values.sorted() == ["1", "2", "3", "4", "5", "6"], "every combination once, those that were taken back too")
+    }
+
+    @Test func aConditionThatFindsNoObjectIsNone() {
+        func state(_ job: JSON, _ success: String) -> JobOutcome.State {
+            JobOutcome(of: job, trial: ["successCondition": .string(success), "failureCondition": #"status.[@this].#(phase=="Failed")#"#]).state
+        }
+        #expect(state(["status": ["phase": "Running"]], "status.phase") == .running)
+        #expect(state(["status": ["phase": "Succeeded"]], #"status.[@this].#(phase=="Succeeded")#"#) == .succeeded)
+        #expect(state(["status": ["phase": "Failed"]], #"status.[@this].#(phase=="Succeeded")#"#) == .failed)
+    }
+
+    @Test func everyParameterMustBeUsed() async throws {
+        let lab = try await Lab()
+        try await lab.create {
+            $0["spec"]["parameters"] = .array($0["spec"]["parameters"].elements + [["name": "unused", "parameterType": "int", "feasibleSpace": ["min": "1", "max": "2"]]])
+        }
+        #expect(lab.client.list(.trials).isEmpty)
+        #expect(lab.condition("Waiting")["message"].stringValue?.contains("unused") == true)
+    }
+
+    @Test func metadataOfTheTemplateIsFilledIn() async throws {
+        let lab = try await Lab()
+        try await lab.create {
+            $0["spec"]["trialTemplate"]["trialSpec"]["metadata"] = ["labels": ["team": "a"], "annotations": ["x.y/z": "note"]]
+            let references = ["Name", "Namespace", "Kind", "APIVersion", "Labels[team]", "Annotations[x.y/z]"]
+            var parameters = $0["spec"]["trialTemplate"]["trialParameters"].elements
+            var command = $0["spec"]["trialTemplate"]["trialSpec"]["spec"]["template"]["spec"]["containers"][0]["command"].elements
+            for (index, reference) in references.enumerated() {
+                parameters.append(["name": .string("m\(index)"), "reference": .string("${trialSpec.\(reference)}")])
+                command.append(.string("${trialParameters.m\(index)}"))
+            }
+            $0["spec"]["trialTemplate"]["trialParameters"] = .array(parameters)
+            $0["spec"]["trialTemplate"]["trialSpec"]["spec"]["template"]["spec"]["containers"] = [
+                ["name": "training-container", "image": "x", "command": .array(command)]
+            ]
+        }
+        let job = try #require(lab.client.list(.jobs).first)
+        let words = job.spec["template"]["spec"]["containers"][0]["command"].elements.dropFirst(2).compactMap(\.stringValue)
+        #expect(Array(words) == [job.name, "ns", "Job", "batch/v1", "a", "note"])
+        await #expect(throws: (any Error).self) {
+            try await lab.create { $0["metadata"]["name"] = "f"; $0["spec"]["trialTemplate"]["trialParameters"] = [["name": "learningRate", "reference": "${trialSpec.Owner}"]] }
+        }
     }
 }

@@ -1,4 +1,5 @@
 import KubeModel
+import Registry
 import Testing
 
 @testable import Katib
@@ -23,10 +24,115 @@ import Testing
         #expect(throws: (any Error).self) { try MetricsParser(names: ["x"], filters: ["("]) }
     }
 
+    @Test func severalFiltersAndUpstreamsExamplesOfThem() throws {
+        let parser = try MetricsParser(names: ["accuracy", "loss"], filters: [#"{metricName: ([\w|-]+), metricValue: ((-?\d+)(\.\d+)?)}"#, #"(\w+) is ([\d.]+)"#])
+        #expect(parser.matches(in: "{metricName: accuracy, metricValue: 0.98};{metricName: loss, metricValue: -1}").map(\.value) == ["0.98", "-1"])
+        #expect(parser.matches(in: "loss is 0.5").map(\.value) == ["0.5"])
+    }
+
+    @Test func anEvilFilterTakesBoundedTime() throws {
+        let parser = try MetricsParser(names: ["a"], filters: [#"(a)(a+)+$"#])
+        #expect(parser.matches(in: String(repeating: "a", count: 2000) + "!").isEmpty)
+    }
+
+    @Test func jsonLinesHaveAMemberForEachMetric() throws {
+        let parser = try MetricsParser(names: ["accuracy", "loss"], format: .json)
+        let line = #"{"timestamp": 1638422847.28721, "accuracy": "0.75", "loss": 0.5, "epoch": "1"}"#
+        #expect(parser.matches(in: line).map { "\($0.name)=\($0.value)" } == ["accuracy=0.75", "loss=0.5"])
+        #expect(parser.matches(in: line).first?.time?.hasPrefix("2021-12-02T05:27:27.2872") == true)
+        #expect(parser.matches(in: #"{"timestamp": "2021-12-02T14:27:51Z", "loss": "1"}"#).first?.time == "2021-12-02T14:27:51Z")
+        #expect(parser.matches(in: "not json").isEmpty && parser.matches(in: "[1]").isEmpty && parser.matches(in: #"{"loss": [1]}"#).isEmpty)
+    }
+
     @Test func aLineOfTenMegabytesIsReadInOnePass() throws {
         let parser = try MetricsParser(names: ["loss"])
         let line = String(repeating: "=", count: 10 << 20) + "loss=1"
         #expect(parser.matches(in: line).last?.value == "1")
+    }
+}
+
+@Suite struct CollectorTests {
+    private func collected(_ collector: JSON, _ lines: [String], problem: String? = nil) async throws -> JSON {
+        let lab = try await Lab()
+        lab.output = { _ in ["Validation-accuracy=0.1"] }
+        lab.file = { _ in (lines, problem) }
+        try await lab.create {
+            for key in ["maxTrialCount", "parallelTrialCount", "maxFailedTrialCount"] { $0["spec"][key] = 1 }
+            $0["spec"]["metricsCollectorSpec"] = collector
+        }
+        try await lab.endJobs()
+        return try #require(lab.client.list(.trials).first).status
+    }
+
+    @Test func aFileIsReadInBothFormats() async throws {
+        let text = try await collected(["collector": ["kind": "File"]], ["Validation-accuracy=0.5", "Validation-accuracy=0.4"])
+        #expect(text["observation"]["metrics"][0] == ["name": "Validation-accuracy", "min": "0.4", "max": "0.5", "latest": "0.4"])
+        let json: JSON = ["collector": ["kind": "File"], "source": ["fileSystemPath": ["path": "/k/m.json", "kind": "File", "format": "JSON"]]]
+        let status = try await collected(json, [#"{"Validation-accuracy": "0.7"}"#, "garbage"])
+        #expect(status["observation"]["metrics"][0]["latest"] == "0.7")
+    }
+
+    @Test func aFileThatCannotBeReadIsTold() async throws {
+        let status = try await collected(["collector": ["kind": "File"]], [], problem: "/var/log/katib/metrics.log: it is a FIFO")
+        let condition = status["conditions"].elements.last
+        #expect(condition?["type"] == "MetricsUnavailable" && condition?["message"].stringValue?.contains("it is a FIFO") == true)
+        let other = try await collected(["collector": ["kind": "File"]], ["Validation_accuracy=0.7"])
+        #expect(other["conditions"].elements.last?["message"].stringValue?.contains("seen were Validation_accuracy=0.7") == true)
+    }
+
+    @Test func pushWithoutAReportLacksMetrics() async throws {
+        for kind: JSON in ["Push", "None"] {
+            let status = try await collected(["collector": ["kind": kind]], [])
+            #expect(status["conditions"].elements.last?["type"] == "MetricsUnavailable")
+        }
+    }
+
+    @Test func aCollectorOfTheUsersOwnIsWaitedFor() async throws {
+        let lab = try await Lab()
+        try await lab.create {
+            $0["spec"]["metricsCollectorSpec"] = ["collector": ["kind": "Custom", "customCollector": ["name": "mine", "image": "x"]]]
+        }
+        #expect(lab.client.list(.jobs).isEmpty, "no trial is wasted")
+        #expect(lab.condition("Waiting")["message"].stringValue?.contains("katib-db-manager") == true)
+    }
+
+    @Test func theVolumeOfAMetricsFileIsMountedAndKept() async throws {
+        let lab = try await Lab()
+        try await lab.create {
+            $0["spec"]["metricsCollectorSpec"] = ["collector": ["kind": "File"], "source": ["fileSystemPath": ["path": "/katib//mnist.log", "kind": "File"]]]
+        }
+        let job = try #require(lab.client.list(.jobs).first)
+        let pod = try await lab.client.create([
+            "apiVersion": "v1", "kind": "Pod", "metadata": ["name": "p", "namespace": "ns", "ownerReferences": [Owners.reference(to: job)]],
+            "spec": ["containers": [["name": "training-container", "image": "x"], ["name": "side", "image": "x"]]],
+        ])
+        #expect(pod.spec["containers"][0]["volumeMounts"][0]["mountPath"] == "/katib")
+        #expect(pod.spec["containers"][1]["volumeMounts"].elements.allSatisfy { $0["name"] != "metrics-volume" })
+        #expect(pod.annotations["kindling.dev/kept-volume"] == "metrics-volume")
+        #expect(pod.spec["volumes"].elements.contains { $0["name"] == "metrics-volume" && !$0["emptyDir"].isNull })
+    }
+
+    private static let bad: [(JSON, String)] = [
+        (["collector": ["kind": "File"], "source": ["fileSystemPath": ["path": "m.log", "kind": "File"]]], "file path where metrics file exists is required"),
+        (["collector": ["kind": "File"], "source": ["fileSystemPath": ["path": "/k/../m.log", "kind": "File"]]], "file path where metrics file exists is required"),
+        (["collector": ["kind": "File"], "source": ["fileSystemPath": ["path": "/m.log", "kind": "File"]]], "in a directory below /"),
+        (
+            ["collector": ["kind": "File"], "source": ["fileSystemPath": ["path": "/k/m", "format": "JSON"], "filter": ["metricsFormat": ["(a)=(b)"]]]],
+            "filter must be nil when format of metrics file is json"
+        ),
+        (["collector": ["kind": "TensorFlowEvent"], "source": ["fileSystemPath": ["path": "/k", "kind": "File"]]], "directory path where tensorflow event files exist"),
+        (["collector": ["kind": "Custom"]], "metrics collector kind: Custom is required"),
+        (["collector": ["kind": "PrometheusMetric"]], "failed to find metrics collector config for kind: PrometheusMetric in ConfigMap: katib-config"),
+        (["source": ["filter": ["metricsFormat": ["("]]]], "invalid filter: error parsing regexp: missing closing )"),
+        (["source": ["filter": ["metricsFormat": ["((a)b)"]]]], "two top subexpressions are required"),
+    ]
+
+    @Test(arguments: bad) func badCollectorsAreRefusedWithUpstreamsWords(collector: JSON, expected: String) async throws {
+        let lab = try await Lab()
+        do {
+            try await lab.create { $0["spec"]["metricsCollectorSpec"] = collector }
+            Issue.record("accepted")
+        } catch { #expect("\(error)".contains(expected)) }
     }
 }
 
@@ -49,74 +155,5 @@ import Testing
         #expect(value("latest") == 0.5)
         let broken: JSON = ["metrics": [["name": "m", "min": "unavailable", "max": "unavailable", "latest": "nan"]]]
         #expect(Objective(["type": "maximize", "objectiveMetricName": "m"]).value(in: broken) == nil)
-    }
-}
-
-@Suite struct AlgorithmTests {
-    private func experiment(_ algorithm: String, _ parameters: JSON, maximum: Int = 5, settings: JSON = []) -> JSON {
-        [
-            "metadata": ["uid": "some-uid"],
-            "spec": ["maxTrialCount": JSON(maximum), "parameters": parameters, "algorithm": ["algorithmName": .string(algorithm), "algorithmSettings": settings]],
-        ]
-    }
-    private let seedSpace: JSON = [
-        ["name": "lr", "parameterType": "double", "feasibleSpace": ["min": "0.01", "max": "0.03"]],
-        ["name": "layers", "parameterType": "int", "feasibleSpace": ["min": "2", "max": "5"]],
-        ["name": "optimizer", "parameterType": "categorical", "feasibleSpace": ["list": ["sgd", "adam", "ftrl"]]],
-    ]
-
-    @Test func randomStaysInItsSpaceAndRepeatsItself() throws {
-        let algorithm = try Algorithms.make(for: experiment("random", seedSpace))
-        let again = try Algorithms.make(for: experiment("random", seedSpace))
-        var seen: Set<String> = []
-        for index in 0..<200 {
-            let assignment = try #require(algorithm.assignment(at: index))
-            let rate = try #require(Double(assignment[0].value))
-            #expect((0.01...0.03).contains(rate))
-            #expect((2...5).contains(Int(assignment[1].value) ?? 0))
-            #expect(["sgd", "adam", "ftrl"].contains(assignment[2].value))
-            #expect(again.assignment(at: index)?.map(\.value) == assignment.map(\.value))
-            seen.insert(assignment.map(\.value).joined(separator: " "))
-        }
-        #expect(seen.count == 200, "draws of a double do not repeat")
-    }
-
-    @Test func distributionsAndStepsAreKept() throws {
-        let space: JSON = [
-            ["name": "a", "parameterType": "double", "feasibleSpace": ["min": "0.0001", "max": "1", "distribution": "logUniform"]],
-            ["name": "b", "parameterType": "int", "feasibleSpace": ["min": "10", "max": "50", "step": "10"]],
-            ["name": "c", "parameterType": "double", "feasibleSpace": ["min": "-1", "max": "1", "distribution": "normal"]],
-        ]
-        let algorithm = try Algorithms.make(for: experiment("random", space))
-        var small = 0
-        for index in 0..<400 {
-            let values = try #require(algorithm.assignment(at: index)).map(\.value)
-            if let first = Double(values[0]), first < 0.01 { small += 1 }
-            #expect(["10", "20", "30", "40", "50"].contains(values[1]))
-            #expect((-1.0...1.0).contains(Double(values[2]) ?? 9))
-        }
-        #expect((120...280).contains(small), "half of a log-uniform draw over four decades lies below the middle one")
-    }
-
-    @Test func gridGivesEveryCombinationOnce() throws {
-        let space: JSON = [
-            ["name": "x", "parameterType": "double", "feasibleSpace": ["min": "0.1", "max": "0.3", "step": "0.1"]],
-            ["name": "y", "parameterType": "discrete", "feasibleSpace": ["list": ["8", "16"]]],
-        ]
-        let algorithm = try Algorithms.make(for: experiment("grid", space))
-        let all = (0..<6).compactMap { algorithm.assignment(at: $0)?.map(\.value).joined(separator: "/") }
-        #expect(all == ["0.1/8", "0.1/16", "0.2/8", "0.2/16", "0.3/8", "0.3/16"])
-        #expect(algorithm.assignment(at: 6) == nil)
-    }
-
-    @Test func refusesWhatUpstreamsServicesRefuse() {
-        #expect(throws: AlgorithmProblem.self) { try Algorithms.make(for: experiment("grid", seedSpace)) }
-        #expect(throws: AlgorithmProblem.self) { try Algorithms.make(for: experiment("random", seedSpace, settings: [["name": "rate", "value": "1"]])) }
-        #expect(throws: AlgorithmProblem.self) {
-            try Algorithms.make(for: experiment("grid", [["name": "y", "parameterType": "discrete", "feasibleSpace": ["list": ["8"]]]], maximum: 2))
-        }
-        #expect(throws: AlgorithmProblem.self) {
-            try Algorithms.make(for: experiment("random", [["name": "x", "parameterType": "int", "feasibleSpace": ["min": "1.5", "max": "2"]]]))
-        }
     }
 }

@@ -64,6 +64,9 @@ import Testing
         (#"friends.#(first!%"D*").last"#, #""Craig""#), (#"friends.#(nets.#(=="fb"))#.first"#, #"["Dale","Roger"]"#), ("friends.#.nets.#", "[3,2,2]"), ("friends|#", "3"),
         (#"friends.#(last="Murphy")#|0"#, #"{"first":"Dale","last":"Murphy","age":44,"nets":["ig","fb","tw"]}"#), (#"friends.#(last="Murphy")#.0"#, "[]"),
         (#"friends.#(last="Murphy")#.first|1"#, #""Jane""#), (#"friends.#(last="Nobody")#"#, "[]"), ("@this.age", "37"), (#"children.#(=="Alex")"#, #""Alex""#), ("friends.#(age<=44).first", #""Dale""#),
+        ("[name.first,age,nothing]", #"["Tom",37]"#), ("name.[@this].0.last", #""Anderson""#), (#"name.[@this].#(first=="Tom")#"#, #"[{"first":"Tom","last":"Anderson"}]"#),
+        (#"{name.first,age,"the_murphys":friends.#(last="Murphy")#.first}"#, #"{"first":"Tom","age":37,"the_murphys":["Dale","Jane"]}"#),
+        (#"friends.#(age>45)#.{age,first}"#, #"[{"age":68,"first":"Roger"},{"age":47,"first":"Jane"}]"#), ("[[age],[name.last]].1.0", #""Anderson""#),
     ])
     func finds(_ path: String, _ expected: String) throws {
         let found = GJSON.get(path, in: Self.document)
@@ -80,6 +83,11 @@ import Testing
         #expect(GJSON.get(success, in: done)?.elements.count == 1)
         #expect(GJSON.get(success, in: failed) == [])
         #expect(GJSON.get(success, in: ["status": [:]]) == nil)
+        // Upstream's example of an Argo workflow.
+        let phase = #"status.[@this].#(phase=="Succeeded")#"#
+        #expect(GJSON.get(phase, in: ["status": ["phase": "Succeeded", "message": "m"]])?[0]["message"] == "m")
+        #expect(GJSON.get(phase, in: ["status": ["phase": "Running"]]) == [])
+        #expect(GJSON.get(phase, in: [:]) == nil)
     }
 
     @Test func hostilePathsEndQuickly() {

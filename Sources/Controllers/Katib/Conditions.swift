@@ -28,6 +28,12 @@ struct Conditions {
         ])
     }
 
+    /// As `set`, but another message is news as well.
+    mutating func tell(_ type: String, _ isTrue: Bool = true, reason: String, message: String) {
+        if self[type]["message"].stringValue != message { remove(type) }
+        set(type, isTrue, reason: reason, message: message)
+    }
+
     mutating func remove(_ type: String) { list.removeAll { $0["type"].stringValue == type } }
 
     /// Sets the condition that ends something; what was running is no longer.
@@ -47,6 +53,9 @@ enum Wording {
     static let exhausted = (
         reason: "ExperimentSuggestionEndReached", message: "Experiment has succeeded because suggestion service has reached the end"
     )
+    /// Something is not there that only a person can bring: an algorithm, a kind, an image.
+    static let missing = "NotInThisLab"
+    static let notReady = "Deployment is not ready"
     static let maxFailed = (reason: "ExperimentFailed", message: "Experiment has failed because max failed count has reached")
 }
 
@@ -56,6 +65,10 @@ let unavailableMetric = "unavailable"
 enum KatibLabel {
     static let experiment = "katib.kubeflow.org/experiment"
     static let trial = "katib.kubeflow.org/trial"
+    /// On the pod of a suggestion service.
+    static let suggestion = "katib.kubeflow.org/suggestion"
     /// On a trial's pod: the container whose output has the metrics. Node gives it one pipe for both streams.
     static let primaryContainer = "kindling.dev/primary-container"
+    /// On a trial's pod: an emptyDir that stays until the pod's object goes. Node knows it under the same name.
+    static let keptVolume = "kindling.dev/kept-volume"
 }

@@ -15,6 +15,13 @@ public struct ExperimentReconciler: Reconciler {
         [
             .objects(.experiments), .controlled(.trials, by: .experiments, kind: "Experiment"),
             .controlled(.suggestions, by: .experiments, kind: "Experiment"),
+            // A template in a ConfigMap may come late, or be mended.
+            EventSource(.configMaps) { [client] change in
+                client.list(.experiments).filter { experiment in
+                    let source = experiment.spec["trialTemplate"]["configMap"]
+                    return source["configMapName"].stringValue == change.object.name && source["configMapNamespace"].stringValue == change.object.namespace
+                }.map(\.key)
+            },
         ]
     }
 
@@ -39,7 +46,10 @@ public struct ExperimentReconciler: Reconciler {
         } else if Suggestions.isExhausted(suggestion) {
             status.settle(isGoalReached: false, isExhausted: true)
         }
-        if !status.isCompleted { try await reconcileTrials(of: experiment, trials, suggestion, &status) }
+        if !status.isCompleted {
+            try await reconcileTrials(of: experiment, trials, suggestion, &status)
+            status.setObstacle(status.templateProblem ?? suggestion.flatMap(Suggestions.obstacle) ?? trials.lazy.compactMap(Trials.obstacle).first)
+        }
         let result = status.result
         if result != experiment.status {
             try await client.updateStatus(key, uid: experiment.uid) { $0 = result }
@@ -88,13 +98,15 @@ public struct ExperimentReconciler: Reconciler {
         }
     }
 
+    /// A template that cannot be filled in stops the experiment until it is mended: it waits, and says so.
     private func createTrial(_ assignment: JSON, of experiment: StoredObject, _ status: inout ExperimentStatus) async throws {
         do {
             let trial = try TrialTemplate.trial(of: experiment, assignment: assignment, catalogue: client.catalogue)
             _ = try await createIfMissing(trial)
         } catch let problem as TrialTemplate.Problem {
-            client.event(experiment, type: "Warning", reason: "ReconcileError", message: "Failed to reconcile: \(problem)")
-            throw problem
+            if status.setTemplateProblem("\(problem)") {
+                client.event(experiment, type: "Warning", reason: "ReconcileError", message: "Failed to reconcile: \(problem)")
+            }
         }
     }
 
@@ -118,6 +130,8 @@ public struct ExperimentReconciler: Reconciler {
                 object["status"]["suggestions"] = .array(kept)
                 object["status"]["suggestionCount"] = JSON(kept.count)
                 object["spec"]["requests"] = JSON(kept.count)
+                let removed = object["metadata"]["annotations"][Suggestions.removed].stringValue.flatMap { Int($0) } ?? 0
+                object["metadata"]["annotations"][Suggestions.removed] = .string("\(removed + names.count)")
             }
         }
         for trial in running { try await client.delete(trial.key, uid: trial.uid) }
@@ -157,6 +171,13 @@ public struct ExperimentReconciler: Reconciler {
 enum Trials {
     static func has(_ trial: StoredObject, _ condition: String) -> Bool {
         trial.status["conditions"].elements.contains { $0["type"].stringValue == condition && $0["status"].stringValue == "True" }
+    }
+
+    /// What a Trial waits for that only a person can bring, e.g. a kind that is not served.
+    static func obstacle(_ trial: StoredObject) -> String? {
+        isCompleted(trial) ? nil : trial.status["conditions"].elements.first {
+            $0["type"].stringValue == "Waiting" && $0["status"].stringValue == "True"
+        }?["message"].stringValue
     }
 
     static func isCompleted(_ trial: StoredObject) -> Bool {

@@ -7,6 +7,8 @@ struct ExperimentStatus {
     private var conditions: Conditions
     private let spec: JSON
     private let now: Timestamp
+    /// Why no Trial can be made of the template.
+    private(set) var templateProblem: String?
 
     init(_ experiment: StoredObject, now: Timestamp) {
         json = experiment.status
@@ -60,6 +62,21 @@ struct ExperimentStatus {
     mutating func markSuggestionFailed(_ message: String) {
         conditions.end("Failed", reason: Wording.maxFailed.reason, message: message)
         json["completionTime"] = .string(now.description)
+    }
+
+    /// - Returns: whether the experiment does not say so already.
+    mutating func setTemplateProblem(_ problem: String) -> Bool {
+        templateProblem = problem
+        return conditions["Waiting"]["message"].stringValue != problem
+    }
+
+    /// Says what the experiment waits for that only a person can bring, in a condition of our own; `nil` takes it away.
+    mutating func setObstacle(_ message: String?) {
+        guard let message else {
+            conditions.remove("Waiting")
+            return
+        }
+        conditions.tell("Waiting", reason: Wording.missing, message: message)
     }
 
     /// Counts the trials and finds the best one. Nothing is marked as ended here.

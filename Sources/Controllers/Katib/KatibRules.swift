@@ -10,12 +10,14 @@ public enum KatibRules {
         success: #"status.conditions.#(type=="Complete")#|#(status=="True")#"#, failure: #"status.conditions.#(type=="Failed")#|#(status=="True")#"#
     )
     private static let training = #"status.conditions.#(type=="Succeeded")#|#(status=="True")#"#
+    /// The default primary pod of a TrainJob is the first node of its job set.
+    private static let trainJobLabels: JSON = ["jobset.sigs.k8s.io/replicatedjob-name": "node", "batch.kubernetes.io/job-completion-index": "0"]
     private static let trainingKinds: Set<String> = ["TFJob", "PyTorchJob", "MPIJob", "XGBoostJob", "MXJob", "PaddleJob", "JAXJob"]
 
     public static let all: [GroupResource: KindRules] = [
         .experiments: KindRules(
             applyDefaults: { object, _, _ in applyDefaults(&object) },
-            validate: { object, old, context in ExperimentValidator(object, old, context.catalogue).causes() }),
+            validate: { object, old, context in ExperimentValidator(object, old, context.catalogue).causes() }, warnings: { warnings($0) }),
         .pods: KindRules(applyDefaults: { pod, old, context in if old == nil { TrialPods.mark(&pod, context.catalogue) } }),
     ]
 
@@ -49,69 +51,33 @@ public enum KatibRules {
     private static func setConditions(_ template: inout JSON) {
         let kind = template["trialSpec"]["kind"].stringValue ?? ""
         let conditions: (success: String, failure: String)
-        if kind == "Job" { conditions = job } else if trainingKinds.contains(kind) { conditions = (training, job.failure) } else { return }
+        if kind == "Job" || kind == "TrainJob" { conditions = job } else if trainingKinds.contains(kind) { conditions = (training, job.failure) } else { return }
         if (template["successCondition"].stringValue ?? "").isEmpty { template["successCondition"] = .string(conditions.success) }
         if (template["failureCondition"].stringValue ?? "").isEmpty { template["failureCondition"] = .string(conditions.failure) }
-        if trainingKinds.contains(kind), template["primaryPodLabels"].members.isEmpty {
-            template["primaryPodLabels"] = ["training.kubeflow.org/job-role": "master"]
+        if kind != "Job", template["primaryPodLabels"].members.isEmpty {
+            template["primaryPodLabels"] = kind == "TrainJob" ? trainJobLabels : ["training.kubeflow.org/job-role": "master"]
         }
     }
 
     private static func setCollector(_ spec: inout JSON) {
         if spec["metricsCollectorSpec"]["collector"].isNull { spec["metricsCollectorSpec"]["collector"] = ["kind": "StdOut"] }
-        guard spec["metricsCollectorSpec"]["collector"]["kind"].stringValue == "File" else { return }
-        for (key, value) in [("kind", "File"), ("path", "/var/log/katib/metrics.log"), ("format", "TEXT")] {
-            if (spec["metricsCollectorSpec"]["source"]["fileSystemPath"][key].stringValue ?? "").isEmpty {
-                spec["metricsCollectorSpec"]["source"]["fileSystemPath"][key] = .string(value)
+        func set(_ part: String, _ defaults: [(key: String, value: JSON)]) {
+            for (key, value) in defaults {
+                let found = spec["metricsCollectorSpec"]["source"][part][key]
+                if found.isNull || found == "" || found == 0 { spec["metricsCollectorSpec"]["source"][part][key] = value }
             }
         }
-    }
-}
-
-/// What makes a pod a trial's pod.
-enum TrialPods {
-    /// Owners further away than this are not looked for.
-    private static let depth = 5
-
-    /// Gives a pod that a Trial (through its Job or whatever it runs) owns Katib's labels and environment, and says which
-    /// container's output has the metrics.
-    static func mark(_ pod: inout JSON, _ catalogue: Catalogue) {
-        guard let trial = trial(owning: pod, catalogue) else { return }
-        for (key, value) in trial.labels { pod["metadata"]["labels"][key] = .string(value) }
-        pod["metadata"]["labels"][KatibLabel.trial] = .string(trial.name)
-        let wanted = trial.spec["primaryPodLabels"].stringMap
-        let labels = pod["metadata"]["labels"].stringMap
-        guard wanted.allSatisfy({ labels[$0.key] == $0.value }), let primary = trial.spec["primaryContainerName"].stringValue else { return }
-        pod["metadata"]["annotations"][KatibLabel.primaryContainer] = .string(primary)
-        addCollector(&pod, primary)
-        let containers = pod["spec"]["containers"].elements.map { container in
-            guard container["name"].stringValue == primary else { return container }
-            var container = container
-            let others = container["env"].elements.filter { $0["name"].stringValue != "KATIB_TRIAL_NAME" }
-            container["env"] = .array(others + [["name": "KATIB_TRIAL_NAME", "value": .string(trial.name)]])
-            return container
+        switch spec["metricsCollectorSpec"]["collector"]["kind"].stringValue {
+        case "File": set("fileSystemPath", [("kind", "File"), ("path", "/var/log/katib/metrics.log"), ("format", "TEXT")])
+        case "TensorFlowEvent": set("fileSystemPath", [("kind", "Directory"), ("path", "/var/log/katib/tfevent/")])
+        case "PrometheusMetric": set("httpGet", [("path", "/metrics"), ("port", 8080)])
+        default: break
         }
-        pod["spec"]["containers"] = .array(containers)
     }
 
-    /// Metrics are collected by the daemon, so there is no sidecar as upstream's; but tools ask for its log by name, and
-    /// kubectl refuses a name that the pod does not list. An ephemeral container is listed, and counts nowhere else.
-    private static func addCollector(_ pod: inout JSON, _ primary: String) {
-        let name: JSON = "metrics-logger-and-collector"
-        let others = pod["spec"]["ephemeralContainers"].elements.filter { $0["name"] != name }
-        pod["spec"]["ephemeralContainers"] = .array(
-            others + [["name": name, "image": "kindling.dev/metrics-collector:builtin", "targetContainerName": .string(primary)]])
-    }
-
-    private static func trial(owning pod: JSON, _ catalogue: Catalogue) -> StoredObject? {
-        var owners = pod["metadata"]["ownerReferences"].elements
-        for _ in 0..<depth {
-            guard let uid = owners.first(where: { $0["controller"].boolValue == true })?["uid"].stringValue,
-                let owner = catalogue.object(uid: uid)
-            else { return nil }
-            if owner.key.resource == .trials { return owner }
-            owners = owner.metadata["ownerReferences"].elements
-        }
-        return nil
+    /// SDK 0.16 and 0.17 say `None` for what is `Push` since 0.18.
+    private static func warnings(_ experiment: JSON) -> [String] {
+        guard experiment["spec"]["metricsCollectorSpec"]["collector"]["kind"].stringValue == "None" else { return [] }
+        return ["spec.metricsCollectorSpec.collector.kind: None is taken as Push, its name since Katib 0.18"]
     }
 }

@@ -1,23 +1,30 @@
 import Catalogue
 import KubeModel
-import Logging
 import Registry
 
-/// Reads the output of trials' primary containers and keeps the metrics: what Katib's StdOut sidecar does upstream.
+/// Reads what trials print or write and keeps the metrics: what Katib's sidecars do upstream. It also watches over the rules of
+/// early stopping, and has a trial ended at the line that breaks the last of them.
 ///
 /// A log is always read from its beginning; a value's place in the log is its key, so reading again after a crash of
-/// labd adds nothing twice and loses nothing.
+/// labd adds nothing twice and loses nothing, and a rule is broken at the same line again.
 actor MetricsCollector {
     /// What one trial printed.
     struct Result: Sendable {
         var summary = MetricSummary()
         /// The last lines, for the message of a trial without metrics.
         var lastLines: [String] = []
+        /// Pairs `name=value` that were seen but not asked for: a hint where a name is mistyped.
+        var others: [String] = []
+        /// Why nothing could be read.
+        var problem: String?
+        /// Every early stopping rule was broken.
+        var isStopped = false
     }
 
     /// More values of one trial are summed up but not kept one by one.
     static let historyLimit = 200_000
     static let lastLineCount = 5
+    private static let otherCount = 5
 
     private let catalogue: Catalogue
     private let source: any TrialLogSource
@@ -53,16 +60,35 @@ actor MetricsCollector {
     }
 
     private static func collect(_ trial: StoredObject, _ pod: StoredObject, _ source: any TrialLogSource, _ catalogue: Catalogue) async throws -> Result {
-        let filters = trial.spec["metricsCollector"]["source"]["filter"]["metricsFormat"].elements.compactMap(\.stringValue)
-        let parser = try MetricsParser(names: Objective(trial.spec["objective"]).names, filters: filters)
+        let place = MetricsSource(trial.spec["metricsCollector"])
+        let names = Objective(trial.spec["objective"]).names
+        var format = MetricsSource.Format.text
+        if case .file(_, .json) = place { format = .json }
+        let parser = try MetricsParser(names: names, filters: MetricsSource.filters(trial.spec["metricsCollector"]), format: format)
         let key = TrialKey(namespace: trial.namespace, trial: trial.name, uid: trial.uid)
-        let collection = Collection(parser: parser, trial: key, base: base(of: pod))
-        let container = trial.spec["primaryContainerName"].stringValue ?? ""
-        try await source.read(namespace: pod.namespace, pod: pod.name, podUID: pod.uid, container: container) { lines in
-            let observations = await collection.take(lines)
+        let rules = StopRules(trial.spec["earlyStoppingRules"], objective: trial.spec["objective"])
+        let collection = Collection(parser: parser, trial: key, base: base(of: pod), rules: rules)
+        let container = TrialContainer(
+            namespace: pod.namespace, pod: pod.name, podUID: pod.uid, container: trial.spec["primaryContainerName"].stringValue ?? "")
+        @Sendable func take(_ lines: [TrialLogLine]) async throws {
+            let (observations, isStopping) = await collection.take(lines)
+            // Kept before the trial ends: the values that broke the rule are the reason for its end.
             if !observations.isEmpty { try await catalogue.write { $0.append(observations) } }
+            if isStopping { try await source.endEarly(container) }
         }
-        return await collection.result
+        var problem: String?
+        switch place {
+        case .standardOutput: try await source.read(container) { try await take($0) }
+        case .file(let path, _): problem = try await source.readFile(container, path: path) { try await take($0) }
+        case .events(let directory):
+            problem = try await source.readFiles(container, below: directory) { name, bytes in
+                let observations = await collection.take(events: bytes, file: "\(directory)/\(name)", names: names)
+                if !observations.isEmpty { try await catalogue.write { $0.append(observations) } }
+            }
+        case .custom: problem = "a collector of the user's own reports to katib-db-manager, which this version of Kindling does not have"
+        case .push: problem = "nothing was reported: this version of Kindling has no katib-db-manager to report to"
+        }
+        return await collection.finish(problem)
     }
 
     /// Where the places of a pod's values begin: pods of one trial follow each other in time.
@@ -76,29 +102,65 @@ actor MetricsCollector {
         private let trial: TrialKey
         private let base: Int64
         private var count: Int64 = 0
-        private(set) var result = Result()
+        private var rules: StopRules
+        private var result = Result()
 
-        init(parser: MetricsParser, trial: TrialKey, base: Int64) {
+        init(parser: MetricsParser, trial: TrialKey, base: Int64, rules: StopRules) {
             self.parser = parser
             self.trial = trial
             self.base = base
+            self.rules = rules
         }
 
-        func take(_ lines: [TrialLogLine]) -> [Observation] {
+        func finish(_ problem: String?) -> Result {
+            result.problem = problem
+            return result
+        }
+
+        /// - Returns: the values of the lines, and whether they broke the last rule.
+        func take(_ lines: [TrialLogLine]) -> (found: [Observation], isStopping: Bool) {
             var found: [Observation] = []
+            let wasStopped = result.isStopped
             for line in lines {
-                for match in parser.matches(in: line.text) {
-                    result.summary.add(match.name, match.value)
-                    if count < Int64(MetricsCollector.historyLimit) {
-                        found.append(
-                            Observation(trial: trial, sequence: base + count, time: time(of: line), metric: match.name, value: match.value))
-                    }
-                    count += 1
+                let matches = parser.matches(in: line.text)
+                for match in matches {
+                    add(match, time: match.time ?? time(of: line), to: &found)
+                    rules.add(match.name, match.value)
                 }
+                if matches.isEmpty, result.others.count < MetricsCollector.otherCount { noteOthers(line.text) }
             }
+            result.isStopped = rules.isBroken
             let tail = lines.suffix(MetricsCollector.lastLineCount).map { String($0.text.prefix(200)) }
             result.lastLines = Array((result.lastLines + tail).suffix(MetricsCollector.lastLineCount))
+            return (found, result.isStopped && !wasStopped)
+        }
+
+        /// The values of a whole event file.
+        func take(events bytes: [UInt8], file: String, names: [String]) -> [Observation] {
+            var found: [Observation] = []
+            for scalar in EventFile.scalars(in: bytes) {
+                for name in names where EventFile.isMetric(name, tag: scalar.tag, file: file) {
+                    add(MetricsParser.Match(name: name, value: scalar.text), time: Timestamp(scalar.wallTime).nano, to: &found)
+                }
+                if found.isEmpty, result.others.count < MetricsCollector.otherCount { note("\(scalar.tag)=\(scalar.text)") }
+            }
             return found
+        }
+
+        private func add(_ match: MetricsParser.Match, time: String, to found: inout [Observation]) {
+            result.summary.add(match.name, match.value)
+            if count < Int64(MetricsCollector.historyLimit) {
+                found.append(Observation(trial: trial, sequence: base + count, time: time, metric: match.name, value: match.value))
+            }
+            count += 1
+        }
+
+        private func noteOthers(_ line: String) {
+            for pair in MetricsParser.pairs(in: String(line.prefix(2000))).prefix(MetricsCollector.otherCount) { note("\(pair.name)=\(pair.value)") }
+        }
+
+        private func note(_ pair: String) {
+            if result.others.count < MetricsCollector.otherCount, !result.others.contains(pair) { result.others.append(String(pair.prefix(200))) }
         }
 
         /// A line that begins with a time of its own keeps it, as upstream's collector reads it.

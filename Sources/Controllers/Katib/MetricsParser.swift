@@ -1,49 +1,72 @@
-/// Finds `name=value` metrics in lines of text, as Katib's file metrics collector does in TEXT format.
+import KubeModel
+
+/// Finds metrics in lines of text, as Katib's file metrics collector does in the formats TEXT and JSON
+/// (pkg/metricscollector/v1beta1/file-metricscollector).
 ///
 /// Upstream's default filter is `([\w|-]+)\s*=\s*([+-]?\d*(\.\d+)?([Ee][+-]?\d+)?)`. It is matched here by hand, in one
-/// pass over the bytes; own filters go through `Regex`. Where upstream's filter would find an empty number (`loss=nan`),
-/// the word that was printed is taken.
+/// pass over the bytes; own filters are Go's regular expressions, matched in time that grows with the line alone. Where
+/// upstream's filter would find an empty number (`loss=nan`), the word that was printed is taken.
 struct MetricsParser: Sendable {
     struct Match: Equatable, Sendable {
         let name: String
         let value: String
+        /// The time that a line of JSON gives itself, in RFC 3339.
+        var time: String?
     }
 
-    /// A name and value that look like a metric but are none of those asked for: the hint for a name mistyped.
-    let names: Set<String>
-    private let filters: [Filter]
-    private let needles: [[UInt8]]
-
-    private struct Filter: @unchecked Sendable {
-        // Regex is immutable once made, though not declared Sendable.
-        let regex: Regex<AnyRegexOutput>
-    }
+    private let names: [String]
+    private let known: Set<String>
+    private let filters: [Pattern]
+    private let format: MetricsSource.Format
 
     /// - Parameter filters: own regular expressions with a group for the name and one for the value; none is the default.
     /// - Throws: the error of the first expression that is none.
-    init(names: [String], filters: [String] = []) throws {
-        self.names = Set(names)
-        self.filters = try filters.map { Filter(regex: try Regex($0)) }
-        needles = names.map { Array($0.utf8) }
+    init(names: [String], filters: [String] = [], format: MetricsSource.Format = .text) throws(PatternError) {
+        self.names = names
+        known = Set(names)
+        self.format = format
+        self.filters = try filters.map { (filter) throws(PatternError) in try Pattern(filter) }
     }
 
     /// The metrics of one line, in order.
     func matches(in line: String) -> [Match] {
+        if format == .json { return members(of: line) }
         if !filters.isEmpty { return filteredMatches(in: line) }
-        return Self.pairs(in: line).filter { names.contains($0.name) }
+        return Self.pairs(in: line).filter { known.contains($0.name) }
     }
 
     private func filteredMatches(in line: String) -> [Match] {
         guard names.contains(where: { line.contains($0) }) else { return [] }
         var found: [Match] = []
         for filter in filters {
-            for match in line.matches(of: filter.regex) where match.output.count >= 3 {
-                guard let name = match.output[1].substring, let value = match.output[2].substring else { continue }
+            for match in filter.allMatches(in: line) where match.groups.count >= 3 {
+                guard let name = match.groups[1], let value = match.groups[2] else { continue }
                 let trimmed = Self.trimmed(name)
-                if names.contains(trimmed) { found.append(Match(name: trimmed, value: Self.trimmed(value))) }
+                if known.contains(trimmed) { found.append(Match(name: trimmed, value: Self.trimmed(value))) }
             }
         }
         return found
+    }
+
+    /// A line of JSON has a member for each metric. Upstream takes strings only and gives up at a line that is no object;
+    /// here numbers count as well, and other lines are passed over.
+    private func members(of line: String) -> [Match] {
+        guard let object = try? JSONParser.parse(Array(line.utf8)), case .object = object else { return [] }
+        let time = Self.time(object["timestamp"])
+        return names.compactMap { name in
+            switch object[name] {
+            case .string(let text): Match(name: name, value: text, time: time)
+            case .int, .double: Match(name: name, value: object[name].text, time: time)
+            default: nil
+            }
+        }
+    }
+
+    /// RFC 3339, or seconds since 1970.
+    private static func time(_ json: JSON) -> String? {
+        if let text = json.stringValue { return Timestamp(parsing: text) == nil ? nil : text }
+        guard let seconds = json.doubleValue, seconds.isFinite, abs(seconds) < 1e11 else { return nil }
+        return Timestamp(seconds).nano
     }
 
     /// Every `name=value` of a line.

@@ -4,67 +4,177 @@ import KubeModel
 public import Registry
 
 /// Answers a Suggestion's requests with assignments of parameters, each with the name of the Trial to be
-/// (katib pkg/controller.v1beta1/suggestion). The algorithms here run in process: there is no deployment to wait for, so
-/// `DeploymentReady` is true from the start.
+/// (katib pkg/controller.v1beta1/suggestion). Native algorithms have no deployment to wait for, so `DeploymentReady` is true
+/// for them from the start.
 public struct SuggestionReconciler: Reconciler {
     public let name = "suggestion-controller"
+    /// Asking a service may take a minute: others must not wait for it.
+    public let concurrency = 16
     private let client: Client
+    private let transport: any SuggestionTransport
+    private let firstValues: FirstValues
 
-    public init(registry: Registry) { client = Client(registry: registry, manager: name) }
+    public init(registry: Registry, transport: any SuggestionTransport) {
+        client = Client(registry: registry, manager: name)
+        self.transport = transport
+        firstValues = FirstValues(catalogue: registry.catalogue)
+    }
 
-    public var sources: [EventSource] { [.objects(.suggestions)] }
+    public var sources: [EventSource] {
+        [
+            .objects(.suggestions),
+            // An algorithm may wait for the end of a trial.
+            EventSource(.trials) { change in
+                guard let experiment = change.object.labels[KatibLabel.experiment], change.object.status != change.previous?.status else { return [] }
+                return [ObjectKey(.suggestions, namespace: change.object.namespace, name: experiment)]
+            },
+            // The end of an experiment is the end of its service, the start of a service's pod the time to ask it.
+            EventSource(.experiments) { [ObjectKey(.suggestions, namespace: $0.object.namespace, name: $0.object.name)] },
+            .controlled(.pods, by: .suggestions, kind: "Suggestion"),
+        ]
+    }
 
     public func reconcile(_ key: ObjectKey) async throws -> ReconcileResult {
-        guard let suggestion = client.get(key), !suggestion.isBeingDeleted, !Suggestions.has(suggestion, "Succeeded"),
-            !Suggestions.has(suggestion, "Failed"), let experiment = client.get(.experiments, namespace: key.namespace, name: key.name)
+        guard let suggestion = client.get(key), !suggestion.isBeingDeleted,
+            let experiment = client.get(.experiments, namespace: key.namespace, name: key.name)
         else { return .done }
-        var status = suggestion.status
-        var conditions = Conditions(status, now: client.now)
-        if status["startTime"].isNull { status["startTime"] = .string(client.now.description) }
-        conditions.set("Created", reason: "SuggestionCreated", message: "Suggestion is created")
-        conditions.set("DeploymentReady", reason: "DeploymentReady", message: "Deployment is ready")
-        var isExhausted = false
-        do throws(AlgorithmProblem) {
-            let algorithm = try Algorithms.make(for: experiment.value)
-            if !conditions.isTrue("Running") { conditions.set("Running", reason: "SuggestionRunning", message: "Suggestion is running") }
-            isExhausted = fill(&status, with: algorithm, for: suggestion)
-        } catch {
-            let message = "Validation failed: ValidateAlgorithmSettings Error: \(error)"
-            conditions.end("Failed", reason: "SuggestionFailed", message: message)
+        if Suggestions.has(suggestion, "Succeeded") || Suggestions.has(suggestion, "Failed") || ExperimentStatus(experiment, now: client.now).isCompleted {
+            try await endService(of: suggestion)
+            return .done
+        }
+        // Most changes of trials ask for nothing.
+        let isAnswered = (suggestion.spec["requests"].intValue ?? 0) <= suggestion.status["suggestions"].elements.count
+        if isAnswered, Suggestions.has(suggestion, "Running"), Suggestions.has(suggestion, "DeploymentReady") { return .done }
+        if let claim = Suggestions.claim(for: suggestion) { try await create(claim) }
+        var draft = Draft(suggestion, now: client.now)
+        do {
+            let (algorithm, stopping) = try validate(experiment, suggestion)
+            if let algorithm {
+                try await fill(&draft, with: algorithm, stopping, for: suggestion, experiment)
+            } else {
+                draft.conditions.tell("DeploymentReady", false, reason: Wording.missing, message: Self.missing(experiment))
+            }
+        } catch let problem as AlgorithmProblem {
+            let message = "Validation failed: \(problem)"
+            draft.conditions.end("Failed", reason: "SuggestionFailed", message: message)
             client.event(experiment, type: "Warning", reason: "SuggestionFailed", message: message)
         }
-        status["conditions"] = .array(conditions.list)
-        if status == suggestion.status, isExhausted == Suggestions.isExhausted(suggestion) { return .done }
-        let (result, isAtEnd) = (status, isExhausted)
-        // One write: an assignment exists with its name or not at all, so a crash neither loses nor repeats one.
-        try await client.update(key, uid: suggestion.uid) { object in
-            guard object["status"]["suggestions"].elements.count == suggestion.status["suggestions"].elements.count else { return }
-            object["status"] = result
-            if isAtEnd { object["metadata"]["annotations"][Suggestions.exhausted] = "true" }
+        try await save(draft.result, draft.isExhausted, suggestion)
+        return draft.retryAfter.map { .requeue(after: $0) } ?? .done
+    }
+
+    /// A Suggestion's status while it is worked out.
+    private struct Draft {
+        var status: JSON
+        var conditions: Conditions
+        var isExhausted: Bool
+        var retryAfter: Duration?
+
+        init(_ suggestion: StoredObject, now: Timestamp) {
+            status = suggestion.status
+            conditions = Conditions(suggestion.status, now: now)
+            isExhausted = Suggestions.isExhausted(suggestion)
+            if status["startTime"].isNull { status["startTime"] = .string(now.description) }
+            conditions.set("Created", reason: "SuggestionCreated", message: "Suggestion is created")
         }
-        return .done
+
+        var result: JSON {
+            var result = status
+            result["conditions"] = .array(conditions.list)
+            return result
+        }
+
+        mutating func take(_ state: SuggestionReply.State) {
+            if case .notReady(let message, let isBlocked, let retryAfter) = state {
+                conditions.tell("DeploymentReady", false, reason: isBlocked ? Wording.missing : "DeploymentNotReady", message: message)
+                self.retryAfter = retryAfter
+                return
+            }
+            conditions.set("DeploymentReady", reason: "DeploymentReady", message: "Deployment is ready")
+            conditions.set("Running", reason: "SuggestionRunning", message: "Suggestion is running")
+            if state == .exhausted { isExhausted = true }
+        }
+    }
+
+    private func save(_ status: JSON, _ isExhausted: Bool, _ suggestion: StoredObject) async throws {
+        if status == suggestion.status, isExhausted == Suggestions.isExhausted(suggestion) { return }
+        // One write: an assignment exists with its name or not at all, so a crash neither loses nor repeats one.
+        try await client.update(suggestion.key, uid: suggestion.uid) { object in
+            guard object["status"]["suggestions"] == suggestion.status["suggestions"] else { return }
+            object["status"] = status
+            if isExhausted { object["metadata"]["annotations"][Suggestions.exhausted] = "true" }
+        }
+    }
+
+    /// The algorithms with settings that they can work with.
+    private func validate(_ experiment: StoredObject, _ suggestion: StoredObject) throws(AlgorithmProblem) -> ((any SuggestionAlgorithm)?, MedianStop?) {
+        func told<T>(_ what: String, _ body: () throws(AlgorithmProblem) -> T) throws(AlgorithmProblem) -> T {
+            do throws(AlgorithmProblem) { return try body() } catch { throw AlgorithmProblem(description: "\(what) Error: \(error)") }
+        }
+        var algorithm = try told("ValidateAlgorithmSettings") { () throws(AlgorithmProblem) in try Algorithms.make(for: experiment.value) }
+        if case .service(let image)? = Algorithms.places[experiment.spec["algorithm"]["algorithmName"].stringValue ?? ""] {
+            algorithm = ServiceAlgorithm(client: client, transport: transport, experiment: experiment, suggestion: suggestion, image: image)
+        }
+        guard !experiment.spec["earlyStopping"].isNull else { return (algorithm, nil) }
+        let stopping = try told("ValidateEarlyStoppingSettings") { () throws(AlgorithmProblem) in try MedianStop(experiment.spec["earlyStopping"]) }
+        return (algorithm, stopping)
+    }
+
+    private static func missing(_ experiment: StoredObject) -> String {
+        let name = experiment.spec["algorithm"]["algorithmName"].stringValue ?? ""
+        let there = Algorithms.places.filter { !$0.value.isMissing }.keys.sorted()
+        return "The algorithm \(name) is not in this version of Kindling: the experiment waits. Use one of \(there.joined(separator: ", "))"
     }
 
     /// Adds assignments until there are as many as requested.
-    /// - Returns: whether the search space is used up.
-    private func fill(_ status: inout JSON, with algorithm: any SuggestionAlgorithm, for suggestion: StoredObject) -> Bool {
-        var assignments = status["suggestions"].elements
-        let requests = suggestion.spec["requests"].intValue ?? 0
+    private func fill(
+        _ draft: inout Draft, with algorithm: any SuggestionAlgorithm, _ stopping: MedianStop?, for suggestion: StoredObject,
+        _ experiment: StoredObject
+    ) async throws {
+        var assignments = draft.status["suggestions"].elements
+        draft.status["suggestionCount"] = JSON(assignments.count)
+        let count = (suggestion.spec["requests"].intValue ?? 0) - assignments.count
+        guard count > 0 else { return draft.take(.open) }
+        let request = SuggestionRequest(suggestion, trials: client.controlled(by: experiment, .trials), count: count)
+        let reply = try await algorithm.suggest(request)
+        let rules = try rules(of: stopping, request.trials, experiment)
         var names = Set(assignments.compactMap { $0["name"].stringValue })
-        var isExhausted = false
-        while assignments.count < requests {
-            guard let parameters = algorithm.assignment(at: assignments.count) else {
-                isExhausted = true
-                break
-            }
+        for trial in reply.assignments {
             var name: String
             repeat { name = "\(suggestion.name)-\(Self.suffix())" } while !names.insert(name).inserted
-            let list = parameters.map { parameter -> JSON in ["name": .string(parameter.name), "value": .string(parameter.value)] }
-            assignments.append(["name": .string(name), "parameterAssignments": .array(list)])
+            let list = trial.assignment.map { parameter -> JSON in ["name": .string(parameter.name), "value": .string(parameter.value)] }
+            var entry: JSON = ["name": .string(name), "parameterAssignments": .array(list)]
+            if !rules.isEmpty { entry["earlyStoppingRules"] = .array(rules) }
+            for (key, value) in trial.labels.sorted(by: { $0.key < $1.key }) { entry["labels"][key] = .string(value) }
+            assignments.append(entry)
         }
-        if !assignments.isEmpty { status["suggestions"] = .array(assignments) }
-        status["suggestionCount"] = JSON(assignments.count)
-        return isExhausted
+        if !assignments.isEmpty { draft.status["suggestions"] = .array(assignments) }
+        draft.status["suggestionCount"] = JSON(assignments.count)
+        draft.take(reply.state)
+        if !reply.settings.isEmpty {
+            draft.status["algorithmSettings"] = .array(reply.settings.map { ["name": .string($0.name), "value": .string($0.value)] })
+        }
+    }
+
+    /// A service costs nothing while nobody asks it: it is made again when somebody does.
+    private func endService(of suggestion: StoredObject) async throws {
+        guard let pod = client.get(ServiceAlgorithm.key(suggestion)), pod.controllerReference["uid"].stringValue == suggestion.uid else { return }
+        if !pod.isBeingDeleted { try await client.delete(pod.key, uid: pod.uid) }
+    }
+
+    private func rules(of stopping: MedianStop?, _ trials: [SuggestionTrial], _ experiment: StoredObject) throws -> [JSON] {
+        guard let stopping else { return [] }
+        let objective = experiment.spec["objective"]
+        let metric = objective["objectiveMetricName"].stringValue ?? ""
+        return try stopping.rules(objective: objective, trials: trials) { (trial: SuggestionTrial, count: Int) throws -> [Double] in
+            try firstValues.values(of: trial, namespace: experiment.namespace, metric: metric, count: count)
+        }
+    }
+
+    private func create(_ claim: JSON) async throws {
+        let (namespace, name) = (claim["metadata"]["namespace"].stringValue ?? "", claim["metadata"]["name"].stringValue ?? "")
+        guard client.get(.persistentVolumeClaims, namespace: namespace, name: name) == nil else { return }
+        do { try await client.create(claim) } catch let problem as APIStatus where problem.reason == "AlreadyExists" {}
     }
 
     private static func suffix() -> String {

@@ -1,6 +1,6 @@
-/// One line that a trial printed.
+/// One line that a trial printed or wrote to its metrics file.
 public struct TrialLogLine: Sendable {
-    /// RFC 3339 time with nanoseconds at which it was printed.
+    /// RFC 3339 time with nanoseconds at which it was printed, or read where a file does not tell.
     public let time: String
     /// Without the line's end; bounded in length.
     public let text: String
@@ -11,11 +11,37 @@ public struct TrialLogLine: Sendable {
     }
 }
 
-/// Where the output of trials comes from: stdout and stderr of a container in true order. The node implements it.
+/// One container of a trial.
+public struct TrialContainer: Sendable, Hashable {
+    public let namespace: String
+    public let pod: String
+    public let podUID: String
+    public let container: String
+
+    public init(namespace: String, pod: String, podUID: String, container: String) {
+        self.namespace = namespace
+        self.pod = pod
+        self.podUID = podUID
+        self.container = container
+    }
+}
+
+/// What the node does for trials: it implements this.
 public protocol TrialLogSource: Sendable {
-    /// Reads a container's output from its first line, in batches and in order, until the container has ended and all
-    /// that it printed was read. The body's time holds the reading back, so memory stays flat.
-    func read(
-        namespace: String, pod: String, podUID: String, container: String, _ body: @Sendable ([TrialLogLine]) async throws -> Void
-    ) async throws
+    /// Reads a container's output (stdout and stderr in true order) from its first line, in batches and in order, until the
+    /// container has ended and all that it printed was read. The body's time holds the reading back, so memory stays flat.
+    func read(_ container: TrialContainer, _ body: @Sendable ([TrialLogLine]) async throws -> Void) async throws
+
+    /// Reads a text file that the container writes on its volume, as it grows, until the container has ended.
+    /// - Parameter path: absolute, as the container sees it.
+    /// - Returns: why there is nothing to read, in words for the user; `nil` where the file was read.
+    func readFile(_ container: TrialContainer, path: String, _ body: @Sendable ([TrialLogLine]) async throws -> Void) async throws -> String?
+
+    /// Waits for the container's end, then gives every regular file below a directory of its volume, whole, in the order of
+    /// their names.
+    /// - Returns: why there is nothing to read, or what was left out; `nil` where all was read.
+    func readFiles(_ container: TrialContainer, below directory: String, _ body: @Sendable (String, [UInt8]) async throws -> Void) async throws -> String?
+
+    /// Ends all processes of the container within a second; it counts as ended with 0, also after a crash of the daemon.
+    func endEarly(_ container: TrialContainer) async throws
 }

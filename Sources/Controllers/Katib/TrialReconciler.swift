@@ -20,12 +20,20 @@ public struct TrialReconciler: Reconciler {
     public var sources: [EventSource] {
         [
             .objects(.trials), .controlled(.jobs, by: .trials, kind: "Trial"), .controlled(.workflows, by: .trials, kind: "Trial"),
+            .controlled(.statefulSets, by: .trials, kind: "Trial"), .controlled(.pods, by: .trials, kind: "Trial"),
+            EventSource(.customResourceDefinitions) { [client] _ in
+                // A kind that a trial waits for may be served now.
+                client.list(.trials).filter { Trials.obstacle($0) != nil }.map(\.key)
+            },
             EventSource(.pods) { change in
                 guard let trial = change.object.labels[KatibLabel.trial] else { return [] }
                 return [ObjectKey(.trials, namespace: change.object.namespace, name: trial)]
             },
         ]
     }
+
+    /// A trial may run any kind that a CustomResourceDefinition brings.
+    public func source(ofCustom resource: GroupResource) -> EventSource? { .controlled(resource, by: .trials, kind: "Trial") }
 
     public func reconcile(_ key: ObjectKey) async throws -> ReconcileResult {
         guard let trial = client.get(key) else { return .done }
@@ -36,19 +44,20 @@ public struct TrialReconciler: Reconciler {
         var state = State(trial, now: client.now)
         state.markCreated()
         guard let kind = try? client.registry.kind(of: trial.spec["runSpec"]) else {
-            state.fail("The kind of spec.runSpec is not served here: \(trial.spec["runSpec"]["kind"].stringValue ?? "")", reason: "")
-            try await save(state, trial)
-            return .done
-        }
-        let jobKey = ObjectKey(kind.resource, namespace: trial.namespace, name: trial.name)
-        guard let job = client.get(jobKey) else {
             if !state.isCompleted {
-                try await createJob(of: trial)
-                state.markRunning()
+                let run = trial.spec["runSpec"]
+                let name = "\(run["apiVersion"].stringValue ?? "")/\(run["kind"].stringValue ?? "")"
+                state.wait(for: "The trial's kind \(name) is not served here; it goes on when a CustomResourceDefinition brings it")
                 try await save(state, trial)
             }
             return .done
         }
+        let jobKey = ObjectKey(kind.resource, namespace: trial.namespace, name: trial.name)
+        guard let job = client.get(jobKey) else {
+            if !state.isCompleted { try await begin(&state, trial) }
+            return .done
+        }
+        state.waitNoMore()
         if !state.isCompleted {
             try await advance(&state, trial, job)
             try await save(state, trial)
@@ -63,6 +72,25 @@ public struct TrialReconciler: Reconciler {
     private func save(_ state: State, _ trial: StoredObject) async throws {
         let result = state.result
         if result != trial.status { try await client.updateStatus(trial.key, uid: trial.uid) { $0 = result } }
+    }
+
+    /// Makes the trial's job. One that cannot be made is told of, and tried again later and later.
+    private func begin(_ state: inout State, _ trial: StoredObject) async throws {
+        if case .custom = MetricsSource(trial.spec["metricsCollector"]) {
+            state.wait(for: "A metrics collector of the user's own reports to katib-db-manager, which this version of Kindling does not have")
+            return try await save(state, trial)
+        }
+        do {
+            try await createJob(of: trial)
+        } catch let problem as APIStatus where (400..<500).contains(problem.code) && problem.code != 409 {
+            state.wait(for: "The trial's \(trial.spec["runSpec"]["kind"].stringValue ?? "") cannot be made: \(problem.message)")
+            client.event(trial, type: "Warning", reason: "ReconcileError", message: "Failed to reconcile: \(problem.message)")
+            try await save(state, trial)
+            throw problem
+        }
+        state.waitNoMore()
+        state.markRunning()
+        try await save(state, trial)
     }
 
     private func createJob(of trial: StoredObject) async throws {
@@ -81,32 +109,65 @@ public struct TrialReconciler: Reconciler {
     private func advance(_ state: inout State, _ trial: StoredObject, _ job: StoredObject) async throws {
         let pods = primaryPods(of: trial)
         let outcome = JobOutcome(of: job.value, trial: trial.spec)
+        let started = pods.filter { hasStarted($0, trial) }
         guard outcome.state != .running else {
-            for pod in pods where hasStarted(pod, trial) { await collector.start(trial, pod: pod) }
+            for pod in started { await collector.start(trial, pod: pod) }
+            if try await isEndedEarly(trial, started) { return try await finish(&state, trial, job, outcome, started) }
             if state.markRunning() { client.event(trial, reason: "JobRunning", message: "Job \(job.name) is running") }
             return
         }
-        var collected = MetricsCollector.Result()
-        for pod in pods where hasStarted(pod, trial) {
-            let result = try await collector.result(trial, pod: pod)
-            collected = Self.join(collected, result)
+        try await finish(&state, trial, job, outcome, started)
+    }
+
+    /// Whether a rule of early stopping has ended the primary container. Its job need not say so, and is not waited for.
+    private func isEndedEarly(_ trial: StoredObject, _ pods: [StoredObject]) async throws -> Bool {
+        guard !trial.spec["earlyStoppingRules"].elements.isEmpty else { return false }
+        for pod in pods where hasEnded(pod, trial) {
+            if try await collector.result(trial, pod: pod).isStopped { return true }
         }
+        return false
+    }
+
+    private func finish(_ state: inout State, _ trial: StoredObject, _ job: StoredObject, _ outcome: JobOutcome, _ pods: [StoredObject]) async throws {
+        var collected = MetricsCollector.Result()
+        for pod in pods { collected = Self.join(collected, try await collector.result(trial, pod: pod)) }
         let names = Objective(trial.spec["objective"]).names
+        let hasObjective = collected.summary.has(names[0])
+        if collected.isStopped {
+            state.observe(collected.summary.observation(of: names))
+            state.stopEarly()
+            client.event(trial, reason: "TrialEarlyStopped", message: "Trial is early stopped")
+            return
+        }
         if outcome.state == .failed {
-            if collected.summary.has(names[0]) { state.observe(collected.summary.observation(of: names)) }
+            if hasObjective { state.observe(collected.summary.observation(of: names)) }
             state.fail(outcome.message, reason: outcome.reason)
             client.event(trial, reason: "JobFailed", message: "Job \(job.name) has failed. \(outcome.message) \(outcome.reason)")
             return
         }
         state.observe(collected.summary.observation(of: names))
-        if collected.summary.has(names[0]) {
+        if hasObjective {
             state.succeed(outcome)
             client.event(trial, reason: "JobSucceeded", message: "Job \(job.name) has succeeded")
         } else {
-            let lines = collected.lastLines
-            let hint = lines.isEmpty ? "the container printed nothing" : "the last lines of its output: \(lines.joined(separator: " | "))"
-            state.lackMetrics(outcome, hint: "no line has '\(names[0])=<value>'; \(hint)")
+            state.lackMetrics(outcome, hint: Self.hint(collected, trial, names[0]))
             client.event(trial, type: "Warning", reason: "MetricsUnavailable", message: "Metrics are not available for Job \(job.name)")
+        }
+    }
+
+    /// Why a trial has no metrics, with what was seen instead.
+    private static func hint(_ collected: MetricsCollector.Result, _ trial: StoredObject, _ metric: String) -> String {
+        if let problem = collected.problem { return problem }
+        let others = collected.others.isEmpty ? "" : "; seen were \(collected.others.joined(separator: ", "))"
+        let lines = collected.lastLines.isEmpty ? "" : "; the last lines of it: \(collected.lastLines.joined(separator: " | "))"
+        switch MetricsSource(trial.spec["metricsCollector"]) {
+        case .file(let path, .json): return "no line of \(path) is a JSON object with \(metric)\(lines)"
+        case .file(let path, .text): return "no line of \(path) has '\(metric)=<value>'\(others)\(lines)"
+        case .events(let directory): return "no event file below \(directory) has the tag \(metric)\(others)"
+        default:
+            return collected.lastLines.isEmpty
+                ? "no line has '\(metric)=<value>'; the container printed nothing"
+                : "no line has '\(metric)=<value>'\(others); the last lines of its output: \(collected.lastLines.joined(separator: " | "))"
         }
     }
 
@@ -115,6 +176,9 @@ public struct TrialReconciler: Reconciler {
         var joined = first
         joined.summary.merge(second.summary)
         if !second.lastLines.isEmpty { joined.lastLines = second.lastLines }
+        if !second.others.isEmpty { joined.others = second.others }
+        joined.problem = second.problem ?? first.problem
+        joined.isStopped = first.isStopped || second.isStopped
         return joined
     }
 
@@ -134,6 +198,11 @@ public struct TrialReconciler: Reconciler {
         let status = pod.status["containerStatuses"].elements.first { $0["name"].stringValue == container }
         guard let state = status?["state"] else { return false }
         return state.has("running") || state.has("terminated")
+    }
+
+    private func hasEnded(_ pod: StoredObject, _ trial: StoredObject) -> Bool {
+        let container = trial.spec["primaryContainerName"].stringValue
+        return pod.status["containerStatuses"].elements.first { $0["name"].stringValue == container }?["state"].has("terminated") ?? false
     }
 
     // MARK: Deletion

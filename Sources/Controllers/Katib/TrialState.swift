@@ -49,7 +49,22 @@ extension TrialReconciler {
             end("MetricsUnavailable", "MetricsUnavailable", "Metrics are not available: \(hint)", outcome)
         }
 
+        /// Every early stopping rule was broken (upstream: medianstop/service.py, `SetTrialStatus`).
+        mutating func stopEarly() {
+            conditions.remove("Waiting")
+            conditions.end("EarlyStopped", reason: "TrialEarlyStopped", message: "Trial is early stopped")
+            status["completionTime"] = .string(now.description)
+        }
+
+        /// The trial cannot run before somebody brings what is missing. A condition of our own; the trial counts as pending.
+        mutating func wait(for message: String) {
+            conditions.tell("Waiting", reason: Wording.missing, message: message)
+        }
+
+        mutating func waitNoMore() { conditions.remove("Waiting") }
+
         private mutating func end(_ type: String, _ reason: String, _ message: String, _ outcome: JobOutcome) {
+            conditions.remove("Waiting")
             let fullReason = outcome.reason.isEmpty ? reason : "\(reason). Job reason: \(outcome.reason)"
             let fullMessage = outcome.message.isEmpty ? message : "\(message). Job message: \(outcome.message)"
             conditions.end(type, reason: fullReason, message: fullMessage)
@@ -83,13 +98,13 @@ struct JobOutcome: Sendable {
         self.init(state: .running, reason: "", message: "")
     }
 
-    /// A query may give one condition or a list of them; empty is no match.
+    /// A query may give one condition or a list of them. A list that is empty is no match, and what is no object is none either,
+    /// as upstream has it: `status.phase` would hold from the first phase on.
     private static func first(_ found: JSON) -> JSON? {
         switch found {
-        case .array(let elements): return elements.first
-        case .null, .bool(false): return nil
-        case .string(""): return nil
-        default: return found
+        case .array(let elements): elements.first
+        case .object: found
+        default: nil
         }
     }
 }

@@ -55,6 +55,7 @@ enum TrialTemplate {
             spec[key] = template[key]
         }
         if template["retain"].boolValue == true { spec["retainRun"] = true }
+        if !assignment["labels"].members.isEmpty { spec["labels"] = assignment["labels"] }
         if !experiment.spec["earlyStopping"].isNull, !assignment["earlyStoppingRules"].elements.isEmpty {
             spec["earlyStoppingRules"] = assignment["earlyStoppingRules"]
         }
@@ -74,6 +75,7 @@ enum TrialTemplate {
         var values: [String: String] = [:]
         for assignment in assignments { values[assignment["name"].stringValue ?? ""] = assignment["value"].stringValue ?? "" }
         var replacements: [(placeholder: String, value: String)] = []
+        var assignedCount = 0
         for parameter in experiment.spec["trialTemplate"]["trialParameters"].elements {
             let reference = parameter["reference"].stringValue ?? ""
             let value: String
@@ -81,10 +83,18 @@ enum TrialTemplate {
                 value = try metaValue(key, reference, template, trial: trial, namespace: experiment.namespace)
             } else if let assigned = values[reference] {
                 value = assigned
+                assignedCount += 1
             } else {
                 throw Problem(description: "the parameter \(reference) of trialParameters is not among the assigned ones: \(values.keys.sorted())")
             }
             replacements.append(("${trialParameters.\(parameter["name"].stringValue ?? "")}", value))
+        }
+        guard assignedCount == assignments.count else {
+            let references = experiment.spec["trialTemplate"]["trialParameters"].elements.compactMap { $0["reference"].stringValue }
+            let unused = values.keys.filter { !references.contains($0) }.sorted()
+            throw Problem(
+                description: "unable to find parameter from ParameterAssignment in TrialParameters: \(unused.joined(separator: ", ")); "
+                    + "every parameter of spec.parameters must be the reference of one of spec.trialTemplate.trialParameters")
         }
         if isInline { return substitute(in: template, replacements) }
         for (placeholder, value) in replacements { text = replace(placeholder, with: value, in: text) }
@@ -113,10 +123,16 @@ enum TrialTemplate {
 
     static func replace(_ pattern: String, with value: String, in text: String) -> String { text.replacing(pattern, with: value) }
 
-    /// `Name` for `${trialSpec.Name}`, `Labels[x]` for `${trialSpec.Labels[x]}`; `nil` for anything else.
+    /// `Name` for `${trialSpec.Name}`, `Labels[x]` for `${trialSpec.Labels[x]}`; `nil` for anything else that is no such key.
     static func metaReference(_ reference: String) -> String? {
-        guard reference.hasPrefix("${trialSpec."), reference.hasSuffix("}") else { return nil }
-        return String(reference.dropFirst("${trialSpec.".count).dropLast())
+        guard let start = reference.firstRange(of: "${trialSpec."), let end = reference[start.upperBound...].firstIndex(of: "}") else { return nil }
+        return String(reference[start.upperBound..<end])
+    }
+
+    /// Whether the key of a `${trialSpec.…}` is one that there is (upstream: `TrialTemplateMetaKeys`).
+    static func isMetaKey(_ key: String) -> Bool {
+        let name = key.hasSuffix("]") ? String(key.prefix { $0 != "[" }) : key
+        return ["Name", "Namespace", "Kind", "APIVersion", "Annotations", "Labels"].contains(name)
     }
 
     private static func metaValue(

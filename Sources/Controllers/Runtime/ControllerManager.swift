@@ -28,6 +28,7 @@ public struct ControllerManager: Sendable {
         await withTaskCancellationHandler {
             await withDiscardingTaskGroup { group in
                 for source in reconciler.sources { group.addTask { await feed(queue, from: source) } }
+                group.addTask { await feedCustom(queue, for: reconciler) }
                 for _ in 0..<reconciler.concurrency {
                     group.addTask {
                         while let key = await queue.next() { await work(on: key, with: reconciler, queue, failures) }
@@ -52,6 +53,26 @@ public struct ControllerManager: Sendable {
             }
             // The catalogue ends watches when it closes; without this a closed one would be listed in a tight loop.
             if catalogue.isClosed { return }
+        }
+    }
+
+    /// Follows each kind of a CustomResourceDefinition as soon as there is one, for reconcilers that want it.
+    private func feedCustom(_ queue: WorkQueue, for reconciler: any Reconciler) async {
+        guard reconciler.source(ofCustom: .customResourceDefinitions) != nil else { return }
+        var followed = Set(reconciler.sources.map(\.resource))
+        await withDiscardingTaskGroup { group in
+            func follow(_ definition: StoredObject) {
+                guard let name = definition.spec["names"]["plural"].stringValue, let domain = definition.spec["group"].stringValue else { return }
+                let resource = GroupResource(name, group: domain)
+                guard let source = reconciler.source(ofCustom: resource), followed.insert(resource).inserted else { return }
+                group.addTask { await feed(queue, from: source) }
+            }
+            while !Task.isCancelled, !catalogue.isClosed {
+                let (definitions, revision) = catalogue.list(.customResourceDefinitions)
+                for definition in definitions { follow(definition) }
+                guard let watch = try? catalogue.watch(.customResourceDefinitions, since: revision) else { continue }
+                for await change in watch { follow(change.object) }
+            }
         }
     }
 

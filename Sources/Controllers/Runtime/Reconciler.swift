@@ -15,6 +15,8 @@ public protocol Reconciler: Sendable {
     var name: String { get }
     /// The changes that make a key worth looking at.
     var sources: [EventSource] { get }
+    /// As `sources`, for kinds that CustomResourceDefinitions bring, now or later; `nil` where they are of no concern.
+    func source(ofCustom resource: GroupResource) -> EventSource?
     /// How many keys may be reconciled at once.
     var concurrency: Int { get }
     /// Reconciles one key; the object may be gone. An error is logged and the key tried again with growing delay
@@ -24,6 +26,7 @@ public protocol Reconciler: Sendable {
 
 extension Reconciler {
     public var concurrency: Int { 4 }
+    public func source(ofCustom resource: GroupResource) -> EventSource? { nil }
 }
 
 /// Turns changes of one kind of object into keys to reconcile.

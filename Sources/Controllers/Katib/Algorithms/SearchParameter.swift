@@ -21,36 +21,42 @@ struct SearchParameter: Sendable {
         self.name = name
         let feasible = json["feasibleSpace"]
         distribution = Distribution(rawValue: feasible["distribution"].stringValue ?? "uniform") ?? .uniform
+        func fail(_ problem: String) -> AlgorithmProblem { AlgorithmProblem(description: "parameter \(name): \(problem)") }
         func number<T: LosslessStringConvertible>(_ key: String, _ type: T.Type) throws(AlgorithmProblem) -> T? {
             guard let text = feasible[key].stringValue, !text.isEmpty else { return nil }
-            guard let value = T(text) else {
-                throw AlgorithmProblem(description: "parameter \(name): feasibleSpace.\(key) must be a number of its parameterType, found \"\(text)\"")
-            }
+            guard let value = T(text) else { throw fail("feasibleSpace.\(key) must be a number of its parameterType, found \"\(text)\"") }
             return value
         }
+        let lowest: Double
         switch json["parameterType"].stringValue {
         case "double":
-            guard let min = try number("min", Double.self), let max = try number("max", Double.self), min <= max, min.isFinite, max.isFinite else {
-                throw AlgorithmProblem(description: "parameter \(name): feasibleSpace.min must not be above feasibleSpace.max")
+            guard let min = try number("min", Double.self), let max = try number("max", Double.self), min <= max, (max - min).isFinite else {
+                throw fail("feasibleSpace.min must not be above feasibleSpace.max, and both must be finite")
             }
-            space = .double(min: min, max: max, step: try number("step", Double.self).flatMap { $0 > 0 ? $0 : nil })
+            let step = try number("step", Double.self)
+            if let step, !(step > 0 && step.isFinite) { throw fail("feasibleSpace.step must be above 0, found \(step)") }
+            space = .double(min: min, max: max, step: step)
+            lowest = min
         case "int":
             guard let min = try number("min", Int64.self), let max = try number("max", Int64.self), min <= max else {
-                throw AlgorithmProblem(description: "parameter \(name): feasibleSpace.min must not be above feasibleSpace.max")
+                throw fail("feasibleSpace.min must not be above feasibleSpace.max")
             }
-            space = .int(min: min, max: max, step: try number("step", Int64.self).flatMap { $0 > 0 ? $0 : nil })
+            // Sums and differences of such numbers never overflow, and a double holds them exactly.
+            guard Swift.max(min.magnitude, max.magnitude) < 1 << 52 else { throw fail("feasibleSpace.min and max must be below 2^52") }
+            let step = try number("step", Int64.self)
+            if let step, step <= 0 || step >= 1 << 52 { throw fail("feasibleSpace.step must be above 0, found \(step)") }
+            space = .int(min: min, max: max, step: step)
+            lowest = Double(min)
         case "categorical", "discrete":
             let values = feasible["list"].elements.compactMap(\.stringValue)
-            guard !values.isEmpty else { throw AlgorithmProblem(description: "parameter \(name): feasibleSpace.list must not be empty") }
+            guard !values.isEmpty else { throw fail("feasibleSpace.list must not be empty") }
+            guard Set(values).count == values.count else { throw fail("feasibleSpace.list must not have a value twice") }
             space = .list(values)
-        case let type:
-            throw AlgorithmProblem(description: "parameter \(name): parameterType \(type ?? "") is not supported")
+            lowest = 1
+        case let type: throw fail("parameterType \(type ?? "") is not supported")
         }
-        if distribution == .logUniform, case .double(let min, _, _) = space, min <= 0 {
-            throw AlgorithmProblem(description: "parameter \(name): a logUniform distribution needs feasibleSpace.min above 0, found \(min)")
-        }
-        if distribution == .logUniform, case .int(let min, _, _) = space, min <= 0 {
-            throw AlgorithmProblem(description: "parameter \(name): a logUniform distribution needs feasibleSpace.min above 0, found \(min)")
+        if distribution == .logUniform || distribution == .logNormal, lowest <= 0 {
+            throw fail("a \(distribution.rawValue) distribution needs feasibleSpace.min above 0, found \(feasible["min"].stringValue ?? "")")
         }
     }
 
@@ -58,37 +64,54 @@ struct SearchParameter: Sendable {
 
     /// A random value as text.
     func draw(using generator: inout some RandomNumberGenerator) -> String {
-        switch space {
-        case .list(let values): return values[Int.random(in: values.indices, using: &generator)]
-        case .double(let min, let max, let step):
-            let value = draw(min, max, using: &generator)
-            guard let step else { return "\(value)" }
-            let stepped = min + ((value - min) / step).rounded() * step
-            return "\(Swift.min(Swift.max(stepped, min), max))"
-        case .int(let min, let max, let step):
-            if distribution == .uniform {
-                guard let step else { return String(Int64.random(in: min...max, using: &generator)) }
-                return String(min + Int64.random(in: 0...((max - min) / step), using: &generator) * step)
-            }
-            let value = draw(Double(min), Double(max), using: &generator)
+        switch (space, distribution) {
+        case (.list(let values), _): return values[Int.random(in: values.indices, using: &generator)]
+        case (.int(let min, let max, let step), .uniform):
             let step = step ?? 1
-            let stepped = min + Int64(((value - Double(min)) / Double(step)).rounded()) * step
-            return String(Swift.min(Swift.max(stepped, min), max))
+            return String(min + Int64.random(in: 0...((max - min) / step), using: &generator) * step)
+        case (.double(let min, let max, let step), .uniform) where step == nil: return "\(Double.random(in: min...max, using: &generator))"
+        case (_, .normal), (_, .logNormal):
+            // As upstream maps a range to a normal: the mean in its middle, three deviations to either end. What falls
+            // outside (upstream lets it) is drawn again: a feasible space is a promise.
+            for _ in 0..<100 {
+                let unit = 0.5 + Self.normal(using: &generator) / 6
+                if (0...1).contains(unit) { return place(unit) }
+            }
+            return place(0.5)
+        default: return value(at: Double.random(in: 0..<1, using: &generator))
         }
     }
 
-    private func draw(_ min: Double, _ max: Double, using generator: inout some RandomNumberGenerator) -> Double {
-        guard min < max else { return min }
-        switch distribution {
-        case .uniform: return Double.random(in: min...max, using: &generator)
-        case .logUniform: return exp(Double.random(in: log(min)...log(max), using: &generator))
-        case .normal, .logNormal:
-            // As upstream maps a range to a normal: the mean in its middle, three deviations to either end.
-            let (low, high) = distribution == .logNormal ? (log(Swift.max(min, 1e-12)), log(max)) : (min, max)
-            let drawn = (low + high) / 2 + Self.normal(using: &generator) * (high - low) / 6
-            let value = distribution == .logNormal ? exp(drawn) : drawn
-            return Swift.min(Swift.max(value, min), max)
+    /// The value at a place of the unit interval, each as wide as it is likely; for `normal`, places are quantiles.
+    /// - Parameter unit: 0..<1.
+    func value(at unit: Double) -> String {
+        switch (space, distribution) {
+        case (.list(let values), _): return values[Swift.min(Int(unit * Double(values.count)), values.count - 1)]
+        case (.int(let min, let max, let step), .uniform):
+            let count = (max - min) / (step ?? 1) + 1
+            return String(min + Swift.min(Int64(unit * Double(count)), count - 1) * (step ?? 1))
+        case (.double(let min, let max, let step), .uniform):
+            guard let step else { return "\(min + unit * (max - min))" }
+            let count = ((max - min) / step + 1e-9).rounded(.down) + 1
+            return stepped(min + Swift.min((unit * count).rounded(.down), count - 1) * step)
+        case (_, .logUniform): return place(unit)
+        case (_, .normal), (_, .logNormal): return place(Swift.min(Swift.max(0.5 + Self.quantile(unit) / 6, 0), 1))
         }
+    }
+
+    /// The value at a place between the ends of the range, on a logarithmic scale where the distribution has one.
+    private func place(_ unit: Double) -> String {
+        let (min, max, step): (Double, Double, Double?)
+        switch space {
+        case .double(let low, let high, let width): (min, max, step) = (low, high, width)
+        case .int(let low, let high, let width): (min, max, step) = (Double(low), Double(high), Double(width ?? 1))
+        case .list(let values): return values[Swift.min(Int(unit * Double(values.count)), values.count - 1)]
+        }
+        let isLogarithmic = distribution == .logUniform || distribution == .logNormal
+        let exact = isLogarithmic ? exp(log(min) + unit * (log(max) - log(min))) : min + unit * (max - min)
+        guard let step else { return "\(Swift.min(Swift.max(exact, min), max))" }
+        let most = ((max - min) / step + 1e-9).rounded(.down)
+        return stepped(min + Swift.min(((exact - min) / step).rounded(), most) * step)
     }
 
     /// Box and Muller's transformation of two uniform draws.
@@ -98,27 +121,54 @@ struct SearchParameter: Sendable {
         return sqrt(-2 * log(first)) * cos(2 * .pi * second)
     }
 
+    /// The standard normal's quantile: the place where its distribution function, from `erfc`, has this value (bisection).
+    private static func quantile(_ unit: Double) -> Double {
+        var (low, high) = (-6.0, 6.0)
+        for _ in 0..<60 {
+            let middle = (low + high) / 2
+            if erfc(-middle / sqrt(2)) / 2 < unit { low = middle } else { high = middle }
+        }
+        return (low + high) / 2
+    }
+
     // MARK: Counting
 
-    /// All values for a grid.
+    /// How many values a grid has of it.
     /// - Throws: where there are endlessly many.
-    func grid() throws(AlgorithmProblem) -> [String] {
+    func gridCount() throws(AlgorithmProblem) -> Int {
         switch space {
-        case .list(let values): return values
-        case .int(let min, let max, let step): return stride(from: min, through: max, by: Int(step ?? 1)).map { String($0) }
+        case .list(let values): return values.count
+        case .int(let min, let max, let step): return Int((max - min) / (step ?? 1)) + 1
         case .double(let min, let max, let step):
             guard let step else {
-                throw AlgorithmProblem(description: "Param: \(name) step is nil; For discrete search space, all parameters must include step")
+                throw AlgorithmProblem(description: "Param \(name) step is nil; For discrete search space, all parameters must include step")
             }
-            let count = Int(((max - min) / step + 1e-9).rounded(.down))
-            return (0...count).map { "\(Self.tidy(min + Double($0) * step))" }
+            let count = ((max - min) / step + 1e-9).rounded(.down)
+            guard count < 1e15 else { throw AlgorithmProblem(description: "parameter \(name): a grid of \(count) values is too large") }
+            return Int(count) + 1
         }
+    }
+
+    /// - Parameter index: below `gridCount`.
+    func gridValue(at index: Int) -> String {
+        switch space {
+        case .list(let values): return values[index]
+        case .int(let min, _, let step): return String(min + Int64(index) * (step ?? 1))
+        case .double(let min, _, let step): return stepped(min + Double(index) * (step ?? 0))
+        }
+    }
+
+    private func stepped(_ value: Double) -> String {
+        if case .int = space { return String(Int64(value.rounded())) }
+        return "\(Self.tidy(value))"
     }
 
     /// Without the last digits that sums of steps leave behind: 0.1 + 2 × 0.1 is 0.3.
     private static func tidy(_ value: Double) -> Double {
         guard value != 0 else { return 0 }
         let scale = pow(10, 12 - log10(abs(value)).rounded(.up))
-        return (value * scale).rounded() / scale
+        guard scale.isFinite, scale > 0 else { return value }
+        let result = (value * scale).rounded() / scale
+        return result.isFinite ? result : value
     }
 }

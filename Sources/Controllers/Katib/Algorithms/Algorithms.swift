@@ -1,0 +1,65 @@
+import KubeModel
+
+/// The algorithms by the names of `spec.algorithm.algorithmName`, and what upstream's services demand of their settings.
+enum Algorithms {
+    /// Where an algorithm is worked out.
+    enum Place: Sendable {
+        /// In this process.
+        case native
+        /// In a service of its own: a pod with this image, one for each Experiment.
+        case service(image: String)
+        /// Nowhere yet: an Experiment of it waits.
+        case missing
+
+        var isMissing: Bool { if case .missing = self { true } else { false } }
+    }
+
+    /// All that upstream's katib-config names.
+    static let places: [String: Place] = [
+        "random": .native, "grid": .native, "sobol": .native, "hyperband": .native, "darts": .native,
+        "tpe": .service(image: images + "hyperopt"), "multivariate-tpe": .service(image: images + "optuna"),
+        "cmaes": .service(image: images + "goptuna"), "bayesianoptimization": .service(image: images + "skopt"), "enas": .missing,
+        "pbt": .native,
+    ]
+
+    private static let images = "docker.io/kubeflowkatib/suggestion-"
+
+    static var names: [String] { places.keys.sorted() }
+
+    /// Checks the settings and makes an algorithm of this process.
+    /// - Returns: `nil` where it is worked out elsewhere.
+    static func make(for experiment: JSON) throws(AlgorithmProblem) -> (any SuggestionAlgorithm)? {
+        let spec = experiment["spec"]
+        let name = spec["algorithm"]["algorithmName"].stringValue ?? ""
+        let settings = AlgorithmSettings(spec["algorithm"]["algorithmSettings"], algorithm: name)
+        if name == "darts" { return try DartsSearch(spec, settings) }
+        if name == "enas" {
+            try NASRules.checkENAS(spec, settings)
+            return nil
+        }
+        let names = spec["parameters"].elements.compactMap { $0["name"].stringValue }
+        if let twice = names.first(where: { name in names.count { $0 == name } > 1 }) {
+            throw AlgorithmProblem(description: "Detect duplicated parameter name: \(twice)")
+        }
+        let space = try spec["parameters"].elements.map { (parameter) throws(AlgorithmProblem) in try SearchParameter(parameter) }
+        let seed = experiment["metadata"]["uid"].stringValue ?? ""
+        switch name {
+        case "random": return try RandomSearch(space, settings, seedText: seed)
+        case "grid": return try GridSearch(space, settings, maxTrialCount: spec["maxTrialCount"].intValue)
+        case "sobol": return try SobolSearch(space)
+        case "hyperband": return try Hyperband(space, settings, spec: spec, seedText: seed)
+        case "tpe": try settings.checkTPE()
+        case "multivariate-tpe": try settings.checkMultivariateTPE()
+        case "cmaes": try settings.checkCMAES(spec["parameters"].elements)
+        case "bayesianoptimization": try settings.checkBayesianOptimization()
+        case "pbt": return try PopulationBased(space, settings, spec: spec, seedText: seed)
+        default: throw AlgorithmProblem(description: "unknown algorithm name \(name)")
+        }
+        return nil
+    }
+
+    /// A seed for an Experiment that sets none: its own, and the same after a crash.
+    static func seed(_ settings: AlgorithmSettings, _ text: String) throws(AlgorithmProblem) -> UInt64 {
+        try settings.randomState() ?? text.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+    }
+}
