@@ -149,7 +149,8 @@ class Lab:
             os.close(descriptor)
 
     def processes(self):
-        """All processes that name the lab's directory: helper, daemon, supervisors."""
+        """All processes that name the lab's state directory: helper and daemon."""
+        state = str(self.state).encode()
         found = {}
         for entry in pathlib.Path("/proc").iterdir():
             if not entry.name.isdigit():
@@ -158,7 +159,7 @@ class Lab:
                 words = (entry / "cmdline").read_bytes().split(b"\0")
             except OSError:
                 continue
-            if any(str(self.directory).encode() in word for word in words):
+            if any(word == state or word.startswith(state + b"/") for word in words):
                 found[int(entry.name)] = b" ".join(words).decode(errors="replace")
         return found
 
