@@ -31,14 +31,15 @@ import http.server, os, ssl, sys, time
 born = time.monotonic()
 def up(path):
     age = time.monotonic() - born
-    return {"/started": age > 1, "/ready": age > 2, "/live": age < 6 or os.path.exists("/v/second")}.get(path, False)
+    return {"/started": age > 1, "/ready": age > 2, "/live": age < 4 or os.path.exists("/v/second")}.get(path, False)
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         print(self.path, self.headers["User-Agent"], self.headers["X-Who"], flush=True)
         if self.path == "/moved":
             self.send_response(302); self.send_header("Location", "/ready"); self.end_headers(); return
-        if self.path == "/live" and not up("/live"): open("/v/second", "w")
-        self.send_response(200 if up(self.path) else 503); self.end_headers()
+        well = up(self.path)
+        if self.path == "/live" and not well: open("/v/second", "w")
+        self.send_response(200 if well else 503); self.end_headers()
     def log_message(self, *a): pass
 server = http.server.ThreadingHTTPServer(("", 8080), Handler)
 if len(sys.argv) > 1:
@@ -227,7 +228,7 @@ def test_last_words(lab, ns, shows):
 
 def test_volumes_follow_their_sources(lab, ns, shows):
     lab.kubectl("create", "cm", "cm", "-n", ns, "--from-literal=a=1")
-    script = ("cat /cm/a; until [ $(cat /cm/a) = 2 ] && grep -q new /labels/labels && [ -e /se/k ]; do sleep 0.05; done; "
+    script = ("echo $(cat /cm/a); until [ $(cat /cm/a) = 2 ] && grep -q new /labels/labels && [ -e /se/k ]; do sleep 0.05; done; "
               "readlink /cm/a; ls -ld /se/..data/k | cut -c1-10; cat /sub; echo; [ -w /cm/a ] || echo read-only; sleep 300")
     mounts = [{"name": n, "mountPath": f"/{n}"} for n in ("cm", "labels", "se")] + [{"name": "cm", "mountPath": "/sub", "subPath": "a"}]
     lab.kubectl("apply", "-n", ns, "-f", "-", input=shell("p", script, container={"volumeMounts": mounts}, terminationGracePeriodSeconds=1, volumes=[

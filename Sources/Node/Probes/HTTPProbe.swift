@@ -165,6 +165,8 @@ private final class ResponseHandler: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // A server that has answered may hang up without TLS's goodbye.
+        if case NIOSSLError.uncleanShutdown = error { finish() }
         promise.fail(error)
         context.close(promise: nil)
     }
