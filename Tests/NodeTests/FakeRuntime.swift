@@ -37,6 +37,9 @@ final class FakeMachine: Sendable {
     /// Commands that were run, with their containers, and signals, in order: `main-0: sh`, `main-0: signal 15`.
     let history = Mutex<[String]>([])
 
+    /// Directories of what pods shared and have given back.
+    let unshared = Mutex<[String]>([])
+
     /// Identifiers of all containers whose program has ever run, in order.
     var starts: [String] { state.withLock { $0.starts } }
     var specs: [SandboxSpec] { state.withLock { $0.specs } }
@@ -191,7 +194,7 @@ struct FakeRuntime: ContainerRuntime {
     func remove(_ directory: String) async throws { Temporary.remove(directory) }
     func terminationMessage(stateDirectory: String) -> [UInt8] { (try? Files.read("\(stateDirectory)/termination-log")) ?? [] }
     func share(_ directory: String) throws -> SharedPlaces { SharedPlaces(directory: directory) }
-    func unshare(_ directory: String) throws { machine.history.withLock { $0.append("unshare") } }
+    func unshare(_ directory: String) throws { machine.unshared.withLock { $0.append(directory) } }
 }
 
 /// Addresses that survive the daemon, as network namespaces do.

@@ -111,7 +111,7 @@ struct PodLifecycleTests {
         #expect(places.count == 1)
         #expect(try #require(places.first ?? nil).hasSuffix("/shared/ipc"), "held by the pod, not by a process of a container that may have ended")
         #expect(lab.machine.specs.allSatisfy { $0.mounts.contains { $0.target == "/dev/shm" } })
-        #expect(lab.machine.history.withLock { $0.filter { $0 == "unshare" }.count } == 1)
+        #expect(lab.machine.unshared.withLock { $0.count } == 1)
         try await lab.create("single")
         _ = try #require(try await lab.waitForPhase("single", "Succeeded"))
         #expect(lab.machine.specs.last?.namespaces.ipc == nil)
