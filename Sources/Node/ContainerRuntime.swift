@@ -12,6 +12,8 @@ protocol ContainerRuntime: Sendable {
     /// Removes a directory with all that containers left in it, whoever owns it.
     func remove(_ directory: String) async throws
     func terminationMessage(stateDirectory: String) -> [UInt8]
+    /// Connects to a port in a pod's network, on its loopback.
+    func connect(_ address: PodAddress, port: Int) async throws -> SocketStream
 }
 
 protocol RunningContainer: Sendable {
@@ -28,6 +30,8 @@ protocol RunningContainer: Sendable {
     /// - Throws: `ContainerSetupFailure` when the program cannot run; anything else is a problem of the daemon, or the container
     ///   has ended.
     func exec(_ request: ExecRequest) async throws -> any ContainerProcess
+    /// Looks on at the container's own program.
+    func attach(takesInput: Bool) async throws -> any ContainerProcess
     /// Runs a command to its end, as probes and lifecycle hooks do; its process group is killed when it takes too long or the
     /// task is cancelled.
     /// - Parameters:

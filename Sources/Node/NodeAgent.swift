@@ -23,7 +23,7 @@ public final class NodeAgent: Sendable {
     /// The logs of pods.
     public let logs: PodLogReader
 
-    private let kubelet: Kubelet
+    let kubelet: Kubelet
     private let registration: NodeRegistration
     private let watcher: DirectoryWatcher
     private let tasks = Mutex<[Task<Void, Never>]>([])

@@ -116,6 +116,9 @@ struct SpecEncoder {
         if spec.log.mergeStreams { flags |= KSB_MERGE_STREAMS.rawValue }
         if environment.identity.denySetgroups { flags |= KSB_NO_SETGROUPS.rawValue }
         if environment.limitProcessesByUser { flags |= KSB_LIMIT_NPROC.rawValue }
+        if spec.usesTerminal { flags |= KSB_TERMINAL.rawValue }
+        if spec.input != .none { flags |= KSB_OPEN_STDIN.rawValue }
+        if spec.input == .once { flags |= KSB_STDIN_ONCE.rawValue }
         numbers.flags = flags
         append(KSB_NUMBERS, withUnsafeBytes(of: numbers) { Array($0) })
         for group in spec.supplementaryGroups { append(KSB_GROUP, withUnsafeBytes(of: group) { Array($0) }) }

@@ -56,8 +56,14 @@ struct ServedResource: Sendable {
         func same(_ verbs: [String]) -> Subresource {
             Subresource(name: name, group: kind.group, version: kind.version, kind: kind.kind, verbs: verbs)
         }
+        func options(_ type: String) -> Subresource {
+            Subresource(name: name, group: kind.group, version: kind.version, kind: type, verbs: ["create", "get"])
+        }
         return switch name {
         case "log": same(["get"])
+        case "exec": options("PodExecOptions")
+        case "attach": options("PodAttachOptions")
+        case "portforward": options("PodPortForwardOptions")
         case "finalize": same(["update"])
         case "scale": Subresource(name: name, group: "autoscaling", version: "v1", kind: "Scale", verbs: ["get", "patch", "update"])
         case "eviction": Subresource(name: name, group: "policy", version: "v1", kind: "Eviction", verbs: ["create"])
@@ -66,5 +72,5 @@ struct ServedResource: Sendable {
     }
 
     /// Subresources that the server has an answer for.
-    static let servedSubresources: Set<String> = ["status", "scale", "log", "eviction", "finalize"]
+    static let servedSubresources: Set<String> = ["status", "scale", "log", "exec", "attach", "portforward", "eviction", "finalize"]
 }
