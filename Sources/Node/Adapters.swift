@@ -41,6 +41,7 @@ struct SandboxContainer: RunningContainer {
 
     var startedAt: Timestamp { Timestamp(nanosecondsSince1970: sandbox.startedAt) }
     var namespaces: JoinedNamespaces { sandbox.namespaces }
+    var processNamespaces: ProcessNamespaces? { sandbox.processNamespaces }
     func wait() async -> ContainerExit { ContainerExit(await sandbox.wait()) }
 
     func usage() -> ContainerUsage? {

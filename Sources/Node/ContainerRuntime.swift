@@ -20,6 +20,8 @@ protocol RunningContainer: Sendable {
     var startedAt: Timestamp { get }
     /// For other containers of the pod to join, while this one runs.
     var namespaces: JoinedNamespaces { get }
+    /// For a container that is to see this one's processes, while this one runs; `nil` where that cannot be.
+    var processNamespaces: ProcessNamespaces? { get }
     /// How it ended, once all its output is in the log.
     func wait() async -> ContainerExit
     /// A container that has ended is no error.
@@ -59,6 +61,7 @@ public protocol ContainerProcess: Sendable {
 extension ExecProcess: ContainerProcess {}
 
 extension RunningContainer {
+    var processNamespaces: ProcessNamespaces? { nil }
     func usage() -> ContainerUsage? { nil }
 }
 

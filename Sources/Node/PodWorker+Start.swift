@@ -42,7 +42,7 @@ extension PodWorker {
     }
 
     /// Starts a container unless its back-off has not passed. Returns when to try again.
-    private func startIfDue(_ container: ContainerSpec, _ spec: PodSpec) async -> Duration? {
+    func startIfDue(_ container: ContainerSpec, _ spec: PodSpec) async -> Duration? {
         let run = containers[container.name] ?? ContainerRun()
         if let ended = run.ended, let left = run.restarts.remaining(since: ended.finishedAt, now: context.now) {
             if run.waiting?.reason != "CrashLoopBackOff" {
@@ -154,11 +154,9 @@ extension PodWorker {
             pod: spec, container: container, environment: environment, volumes: volumes, fields: fields(spec),
             config: context.config(namespace: spec.namespace), settings: context.settings,
             gpus: GPUDevices(indices: record?.gpus[container.name] ?? []))
-        // Containers of one pod share shared memory and semaphores as long as one of them lives.
-        let sibling = containers.values.lazy.compactMap(\.running).first
         do {
             return try plan.spec(
-                places, namespaces: JoinedNamespaces(network: address?.namespacePath, ipc: sibling?.namespaces.ipc, uts: nil))
+                places, namespaces: joined(by: container))
         } catch {
             context.blocked.set(key, true)
             tell(spec, container, error.reason, error.message, event: "Failed", prefix: "Error: ")

@@ -124,11 +124,25 @@ public struct JoinedNamespaces: Sendable {
     public var network: String?
     public var ipc: String?
     public var uts: String?
+    /// Another container's processes, to be seen and signalled.
+    public var processes: ProcessNamespaces?
 
     public init(network: String? = nil, ipc: String? = nil, uts: String? = nil) {
         self.network = network
         self.ipc = ipc
         self.uts = uts
+    }
+}
+
+/// What a container joins to share another's processes: their numbers, and the user namespace that gives a right over them. The
+/// container ends with the other one.
+public struct ProcessNamespaces: Sendable {
+    public var processes: String
+    public var user: String
+
+    public init(processes: String, user: String) {
+        self.processes = processes
+        self.user = user
     }
 }
 

@@ -71,13 +71,13 @@ static void tell(uint32_t type, const struct outcome *outcome) {
     send(CONTROL, &event, sizeof event, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-static int start_init(bool shared_user_namespace) {
+static int start_init(bool shared_user_namespace, bool own_processes) {
     int pair[2], in[2], out[2], err[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0 || pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0 ||
         pipe2(err, O_CLOEXEC) < 0)
         return fail("prepare pipes", "no descriptors are left");
     struct clone_args arguments = {
-        .flags = CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD, .exit_signal = SIGCHLD, .pidfd = (uint64_t)(uintptr_t)&self.init_pidfd};
+        .flags = (own_processes ? CLONE_NEWPID : 0) | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD, .exit_signal = SIGCHLD, .pidfd = (uint64_t)(uintptr_t)&self.init_pidfd};
     if (self.groups.unified_fd >= 0) {
         arguments.flags |= CLONE_INTO_CGROUP;
         arguments.cgroup = (uint64_t)self.groups.unified_fd;
@@ -111,7 +111,22 @@ static int start_init(bool shared_user_namespace) {
 
 // The part that needs no spec.
 static int prepare(bool shared_user_namespace) {
-    if (cgroups_create(&self.groups) < 0 || start_init(shared_user_namespace) < 0) return -1;
+    if (cgroups_create(&self.groups) < 0 || start_init(shared_user_namespace, true) < 0) return -1;
+    return cgroups_attach(&self.groups, self.init);
+}
+
+// The init that waits has a namespace of processes to itself: one in another container's takes its place.
+static int share_processes(const char *path) {
+    kill(self.init, SIGKILL);
+    waitpid(self.init, NULL, 0);
+    int old[] = {self.init_pidfd, self.socket, self.input, self.output[0], self.output[1]};
+    for (size_t i = 0; i < sizeof old / sizeof old[0]; i++) close(old[i]);
+    self.init = 0;
+    self.socket = self.input = self.output[0] = self.output[1] = self.init_pidfd = -1;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || setns(fd, CLONE_NEWPID) < 0) return fail("share processes", "%s must be a namespace of processes; has its container ended?", path);
+    close(fd);
+    if (start_init(false, false) < 0) return -1;
     return cgroups_attach(&self.groups, self.init);
 }
 
@@ -143,9 +158,10 @@ static int take_spec(void) {
         cgroups_remove(&self.groups);
         _exit(0);
     }
+    int result = spec_read(descriptor, &self.spec);
+    if (failure.kind == 0 && result == 0 && self.spec.process_path) share_processes(self.spec.process_path);
     if (failure.kind == 0 && !byte_send(self.socket, 'S', descriptor))
         fail("start the container's init", "it ended before it had its spec");
-    int result = spec_read(descriptor, &self.spec);
     close(descriptor);
     if (result < 0 || failure.kind) return -1;
     const struct ksb_numbers *numbers = &self.spec.numbers;
@@ -296,7 +312,9 @@ static void finish(void) {
     int status = 0;
     struct pollfd more = {.fd = self.socket, .events = POLLIN};
     while (self.socket >= 0 && poll(&more, 1, 0) > 0) hear_init();
-    waitpid(self.init, &status, 0);
+    if (self.init > 0) waitpid(self.init, &status, 0);
+    // Where processes are shared, the end of an init does not end the rest.
+    if (self.spec.process_path) cgroups_kill(&self.groups);
     if (self.log) drain();
     struct outcome outcome = judge(status);
     if (self.spec.state_directory) record_exit(&self.spec, &outcome);

@@ -39,7 +39,7 @@ struct list {
 struct spec {
     struct ksb_numbers numbers;
     const char *identifier, *state_directory, *hostname, *working_directory, *log_path, *stdin_path, *termination_path;
-    const char *net_path, *ipc_path, *uts_path, *uid_map, *gid_map, *boot_id;
+    const char *net_path, *ipc_path, *uts_path, *process_path, *user_path, *uid_map, *gid_map, *boot_id;
     struct list lower, arguments, environment, masked, read_only;
     struct mount_entry *mounts;
     size_t mount_count;
@@ -87,6 +87,8 @@ int cgroups_join(const struct cgroups *groups, pid_t pid);
 int cgroups_limit(const struct cgroups *groups, const struct spec *spec);
 bool cgroups_limit_memory(const struct cgroups *groups);
 uint64_t cgroups_oom_kills(const struct cgroups *groups);
+/// Ends every process of the container by its group.
+void cgroups_kill(const struct cgroups *groups);
 void cgroups_remove(const struct cgroups *groups);
 bool write_file(const char *directory, const char *name, const char *text);
 

@@ -33,6 +33,8 @@ static int run_program(void *context) {
     struct program *program = context;
     setsid();
     umask(program->spec->numbers.umask);
+    // Where the init is not the first of its namespace, the kernel does not end the program with it.
+    if (program->spec->process_path) prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (program->has_terminal && ioctl(program->input, TIOCSCTTY, 0) < 0) {
         program->error = errno;
         _exit(127);
@@ -85,7 +87,10 @@ static int prepare(const struct init_context *context, struct spec *spec) {
     int input = context->input;
     if (!(spec->numbers.flags & KSB_OPEN_STDIN)) input = open(spec->stdin_path ? spec->stdin_path : "/dev/null", O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (input < 0) return fail("open standard input", "%s must be readable", spec->stdin_path ? spec->stdin_path : "/dev/null");
-    if (enter_namespaces(spec) < 0 || root_enter(spec) < 0 || enter_user(context, spec) < 0) return -1;
+    // Opened while its path can still be seen.
+    struct init_context outside = *context;
+    if (spec->user_path) outside.user_namespace = open(spec->user_path, O_RDONLY | O_CLOEXEC);
+    if (enter_namespaces(spec) < 0 || root_enter(spec) < 0 || enter_user(&outside, spec) < 0) return -1;
     own_streams(&spec->numbers, context->output, 2);
     own_streams(&spec->numbers, &context->input, 1);
     if (assume_identity(spec) < 0) return -1;

@@ -10,6 +10,7 @@ import select
 import struct
 import subprocess
 import termios
+import urllib.error
 import urllib.request
 
 import pytest
@@ -109,10 +110,11 @@ def test_exec_at_a_terminal(lab, sleeper, transport, shows):
         os.kill(terminal.process.pid, 28)
         terminal.type("while [ \"$(stty size)\" != '20 90' ]; do sleep 0.05; done; echo now $(stty size)\n")
         terminal.expect(r"now 20 90\r\n")
-        terminal.type("echo asleep; sleep 100\n")
-        terminal.expect(r"\nasleep\r\n")
+        # What is typed comes back too: the word that is waited for must not be in it.
+        terminal.type("echo as''leep; sleep 100\n")
+        terminal.expect("asleep")
         terminal.type("\x03")
-        terminal.expect(r"\^C\r\n\S*[#$] $")
+        terminal.expect(r"(?s)\^C.*[#$] $")
         terminal.type("exit 3\n")
         terminal.expect("command terminated with exit code 3")
         assert terminal.process.wait(10) == 3
@@ -291,6 +293,58 @@ def test_the_python_client_forwards_ports(lab, server, shows):
     assert received.endswith(b"\r\n\r\n" + b"x" * 300_000) and forward.error(8000) is None
     assert "connection refused" in forward.error(1)
     shows(forward.error(1))
+
+
+def test_proxy_to_pods_and_services(lab, server, shows):
+    lab.kubectl("apply", "-n", server, "-f", "-", input=[
+        pod("open", "python3", "-c", SERVER.replace("127.0.0.1", "0.0.0.0"), image="python:3.11", terminationGracePeriodSeconds=0,
+            container={"ports": [{"name": "http", "containerPort": 8000}]}) | {"metadata": {"name": "open", "labels": {"app": "open"}}},
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "front"},
+         "spec": {"selector": {"app": "open"}, "ports": [{"name": "web", "port": 80, "targetPort": "http"}]}}])
+    lab.wait("pod/open", "condition=Ready", server)
+    follow = lab.start_kubectl("logs", "-f", "open", "-n", server)
+    assert follow.stdout.readline() == "serving\n"
+    follow.kill()
+    follow.communicate()
+    root = f"/api/v1/namespaces/{server}"
+    process = lab.start_kubectl("proxy", "--port=0")
+    try:
+        base = "http://" + re.search(r"127.0.0.1:\d+", process.stdout.readline()).group(0)
+        for path in ("pods/open/proxy/3000000", "pods/open:8000/proxy/3000000", "services/front/proxy/3000000", "services/front:web/proxy/3000000",
+                     "services/http:front:80/proxy/3000000"):
+            with urllib.request.urlopen(f"{base}{root}/{path}", timeout=30) as answer:
+                assert len(answer.read()) == 3_000_000, path
+        with urllib.request.urlopen(f"{base}{root}/pods/open/proxy", timeout=30) as answer:
+            assert answer.url.endswith("/proxy/")
+        for path, code in (("pods/none/proxy/", 404), ("services/front:other/proxy/", 503), ("pods/open:1/proxy/", 503), ("pods/a:b:c:d/proxy/", 400)):
+            with pytest.raises(urllib.error.HTTPError) as raised:
+                urllib.request.urlopen(f"{base}{root}/{path}", timeout=30)
+            assert raised.value.code == code, path
+    finally:
+        process.kill()
+        process.communicate()
+    shows("pods and services by number and name, through kubectl proxy")
+
+
+def test_debug_with_an_ephemeral_container(lab, sleeper, shows):
+    script = "tr '\\0' ' ' < /proc/2/cmdline; echo; cat /proc/1/comm; hostname; readlink /proc/self/ns/pid; test -e /proc/1/root/usr && echo root; exit 4\n"
+    result = kubectl(
+        lab, "debug", "p", "-n", sleeper, "--image=busybox", "--target=main", "-c", "looker", "-i", "--", "sh", input=script.encode())
+    lines = result.stdout.decode().splitlines()
+    assert any("echo up" in line for line in lines) and "init" in lines and "p" in lines and "root" in lines, (result.stdout, result.stderr)
+    inside = kubectl(lab, "exec", "p", "-n", sleeper, "--", "readlink", "/proc/self/ns/pid").stdout.decode().strip()
+    assert inside in lines
+    lab.wait("pod/p", "jsonpath={.status.ephemeralContainerStatuses[0].state.terminated.exitCode}=4", sleeper)
+    pod = lab.get("pod", "p", sleeper)
+    assert pod["spec"]["ephemeralContainers"][0]["targetContainerName"] == "main" and pod["status"]["phase"] == "Running"
+    assert pod["status"]["containerStatuses"][0]["restartCount"] == 0
+    # Existing ones stay as they are, and there is no other way to them.
+    for patch, word in (('{"spec":{"ephemeralContainers":null}}', "may not be removed"), ('{"spec":{"ephemeralContainers":[{"name":"looker","image":"other"}]}}', "may not be changed")):
+        refused = kubectl(lab, "patch", "pod", "p", "-n", sleeper, "--subresource=ephemeralcontainers", "--type=merge", "-p", patch)
+        assert refused.returncode == 1 and word.encode() in refused.stderr, refused.stderr
+    refused = kubectl(lab, "debug", "p", "-n", sleeper, "--image=busybox", "--target=nobody", "--", "true")
+    assert b"targetContainerName" in refused.stderr and b"Not found" in refused.stderr
+    shows(f"{lines[0][:60]!r}, exit 4; removal and change are refused")
 
 
 def test_exec_works_after_a_restart_of_the_daemon(lab, sleeper, shows):

@@ -37,6 +37,9 @@ enum ksb_tag {
     KSB_UID_MAP = 20,
     KSB_GID_MAP = 21,
     KSB_BOOT_ID = 22,
+    /// Namespaces of another container, whose processes this one shares.
+    KSB_PROCESS_PATH = 23,
+    KSB_USER_PATH = 24,
 };
 
 struct ksb_header {

@@ -72,5 +72,5 @@ struct ServedResource: Sendable {
     }
 
     /// Subresources that the server has an answer for.
-    static let servedSubresources: Set<String> = ["status", "scale", "log", "exec", "attach", "portforward", "eviction", "finalize"]
+    static let servedSubresources: Set<String> = ["status", "scale", "log", "exec", "attach", "portforward", "ephemeralcontainers", "eviction", "finalize"]
 }

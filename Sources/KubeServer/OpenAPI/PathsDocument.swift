@@ -36,7 +36,7 @@ enum PathsDocument {
         }
         guard kind.verbs.contains("get") else { return }
         paths["\(collection)/{name}"] = one(kind, place, withDelete: true, style)
-        for part in ["status"] where kind.subresources.contains(part) {
+        for part in ["status", "ephemeralcontainers"] where kind.subresources.contains(part) {
             paths["\(collection)/{name}/\(part)"] = one(kind, place, withDelete: false, style)
         }
         addStreams(of: kind, place, at: "\(collection)/{name}", style, to: &paths)

@@ -78,9 +78,9 @@ struct ResourceHandler: Sendable {
         case ("scale", .GET): return try scale(target, name)
         case ("scale", .PUT), ("scale", .PATCH): return try await setScale(target, name, request)
         case ("eviction", .POST): return try await evict(target, name, request)
-        case ("status", .GET): return try get(target, name, request)
-        case ("status", .PUT), ("finalize", .PUT): return try await update(target, name, request)
-        case ("status", .PATCH): return try await patch(target, name, request)
+        case ("status", .GET), ("ephemeralcontainers", .GET): return try get(target, name, request)
+        case ("status", .PUT), ("finalize", .PUT), ("ephemeralcontainers", .PUT): return try await update(target, name, request)
+        case ("status", .PATCH), ("ephemeralcontainers", .PATCH): return try await patch(target, name, request)
         case let (other, _) where ServedResource.servedSubresources.contains(other): throw APIStatus.methodNotAllowed(request.method.rawValue)
         default: throw Router.notFound
         }
