@@ -5,7 +5,7 @@ import NIOSSL
 /// Closes connections whose client is too slow: in the handshake, in sending a request, in reading a response, or in
 /// having anything to say at all. Also turns byte buffers of responses into what NIO's encoder takes.
 final class ConnectionGuard: ChannelDuplexHandler {
-    /// Another protocol is spoken by now: only a client that refuses to read is still watched.
+    /// Another protocol is spoken by now. A person at the other end may read, or not, for as long as they like.
     var isUpgraded = false
 
     typealias InboundIn = HTTPServerRequestPart
@@ -51,7 +51,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         writeTimer?.cancel()
-        writeTimer = context.channel.isWritable ? nil : timer(limits.write, context)
+        writeTimer = context.channel.isWritable || isUpgraded ? nil : timer(limits.write, context)
         context.fireChannelWritabilityChanged()
     }
 

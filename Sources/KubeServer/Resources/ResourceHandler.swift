@@ -75,6 +75,7 @@ struct ResourceHandler: Sendable {
         case ("exec", .GET), ("exec", .POST): return try await remoteCommand(target, name, request, attaches: false)
         case ("attach", .GET), ("attach", .POST): return try await remoteCommand(target, name, request, attaches: true)
         case ("portforward", .GET), ("portforward", .POST): return try await portForward(target, name, request)
+        case ("proxy", _): return try await proxy(target, name, request)
         case ("scale", .GET): return try scale(target, name)
         case ("scale", .PUT), ("scale", .PATCH): return try await setScale(target, name, request)
         case ("eviction", .POST): return try await evict(target, name, request)

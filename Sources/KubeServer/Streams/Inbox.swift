@@ -5,8 +5,9 @@ import Synchronization
 /// much lies here.
 final class Inbox: Sendable {
     private struct State {
-        var pieces: [ByteBuffer] = []
-        var bytes = 0
+        var pieces = CircularBuffer<ByteBuffer>()
+        /// Bytes, and something for each piece: many tiny ones are not for free.
+        var cost = 0
         /// Nothing comes any more.
         var isFinished = false
         /// Nobody takes any more.
@@ -20,19 +21,21 @@ final class Inbox: Sendable {
 
     init(limit: Int = 256 << 10) { self.limit = limit }
 
+    private static func cost(_ piece: ByteBuffer) -> Int { piece.readableBytes + 64 }
+
     /// Puts a piece in and waits until there is room for the next, or nobody takes any more.
     func put(_ piece: ByteBuffer) async {
         let taker = state.withLock { state in
             guard !state.isClosed, !state.isFinished else { return nil as CheckedContinuation<Void, Never>? }
             state.pieces.append(piece)
-            state.bytes += piece.readableBytes
+            state.cost += Self.cost(piece)
             defer { state.taker = nil }
             return state.taker
         }
         taker?.resume()
         await withCheckedContinuation { continuation in
             let isFull = state.withLock { state in
-                guard state.bytes > limit, !state.isClosed else { return false }
+                guard state.cost > limit, !state.isClosed else { return false }
                 state.giver = continuation
                 return true
             }
@@ -44,10 +47,9 @@ final class Inbox: Sendable {
     func next() async -> ByteBuffer? {
         while !Task.isCancelled {
             let (piece, isOver, giver) = state.withLock { state -> (ByteBuffer?, Bool, CheckedContinuation<Void, Never>?) in
-                guard !state.pieces.isEmpty else { return (nil, state.isFinished || state.isClosed, nil) }
-                let piece = state.pieces.removeFirst()
-                state.bytes -= piece.readableBytes
-                guard state.bytes <= limit else { return (piece, false, nil) }
+                guard let piece = state.pieces.popFirst() else { return (nil, state.isFinished || state.isClosed, nil) }
+                state.cost -= Self.cost(piece)
+                guard state.cost <= limit else { return (piece, false, nil) }
                 defer { state.giver = nil }
                 return (piece, false, state.giver)
             }
@@ -85,8 +87,8 @@ final class Inbox: Sendable {
     func close() {
         stop { state in
             state.isClosed = true
-            state.pieces = []
-            state.bytes = 0
+            state.pieces.removeAll()
+            state.cost = 0
         }
     }
 
