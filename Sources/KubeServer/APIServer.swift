@@ -1,3 +1,4 @@
+public import Access
 public import KubeModel
 public import Logging
 public import NIOCore
@@ -19,20 +20,25 @@ public final class APIServer: Sendable {
     ///   - logs: where the logs of pods come from; without it `pods/log` answers 503.
     ///   - operations: what `lab` asks for beside the Kubernetes API; without it these paths are unknown.
     ///   - authenticator: who is who. Without a known user only the health checks and `/version` answer.
+    ///   - tokens: signs tokens of ServiceAccounts; without it there are none.
     ///   - bookmarkInterval: how often a watch that asked for bookmarks gets one.
     ///   - group: the event loops that connections run on.
     public init(
-        registry: Registry, logs: (any PodLogs)? = nil, operations: (any LabOperations)? = nil, authenticator: any Authenticator, version: VersionInfo, limits: HTTPLimits = HTTPLimits(),
+        registry: Registry, logs: (any PodLogs)? = nil, operations: (any LabOperations)? = nil, authenticator: any Authenticator,
+        tokens: TokenIssuer? = nil, version: VersionInfo, limits: HTTPLimits = HTTPLimits(),
         bookmarkInterval: Duration = .seconds(60), clock: TimeSource = .system, group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
         logger: Logger
     ) {
         let discovery = Discovery(registry: registry)
+        let authorizer = Authorizer(catalogue: registry.catalogue)
         let router = Router(
-            authenticator: authenticator, health: health, version: version, discovery: discovery,
+            access: AccessControl(authenticator: authenticator, authorizer: authorizer), health: health, version: version, discovery: discovery,
             openAPI: OpenAPI(registry: registry, discovery: discovery, version: version),
             resources: ResourceHandler(
-                registry: registry, pages: PageStore(), logs: logs, clock: { clock.now }, logger: logger, bookmarkInterval: bookmarkInterval),
-            reviews: AccessReviews(authenticator: authenticator), operations: operations, logger: logger)
+                registry: registry, pages: PageStore(), logs: logs, clock: { clock.now }, logger: logger, bookmarkInterval: bookmarkInterval,
+                reviewer: WriteReviewer(authorizer: authorizer)),
+            reviews: AccessReviews(authenticator: authenticator, authorizer: authorizer, tokens: tokens),
+            tokens: TokenRequests(catalogue: registry.catalogue, issuer: tokens, clock: { clock.now }), operations: operations, logger: logger)
         self.router = router
         server = HTTPServer(group: group, limits: limits, logger: logger) { await router.respond($0) }
     }

@@ -1,3 +1,4 @@
+import Access
 import Catalogue
 import KubeModel
 import Registry
@@ -9,6 +10,7 @@ enum Bootstrap {
 
     static func run(_ registry: Registry) async throws {
         let client = Client(registry: registry, manager: "labd")
+        try await RoleBootstrap.run(registry)
         for name in namespaces where client.get(.namespaces, name: name) == nil {
             try await client.create(["apiVersion": "v1", "kind": "Namespace", "metadata": ["name": .string(name)]])
         }
@@ -19,5 +21,6 @@ enum Bootstrap {
                 "provisioner": "kindling.dev/local-path", "reclaimPolicy": "Delete", "volumeBindingMode": "WaitForFirstConsumer",
             ])
         }
+        try await APIService.publish(client)
     }
 }

@@ -38,6 +38,8 @@ struct ConfigLookup: Sendable {
 
 /// Something that the pod needs and that is not there (yet). The container waits with `CreateContainerConfigError`, or the
 /// volume with an Event `FailedMount`.
-struct MissingConfiguration: Error, CustomStringConvertible, Equatable {
-    let description: String
+public struct MissingConfiguration: Error, CustomStringConvertible, Equatable {
+    public let description: String
+
+    public init(description: String) { self.description = description }
 }

@@ -18,15 +18,18 @@ final class NodeContext: Sendable {
     let queue: WakeQueue
     /// The pods that wait for a ConfigMap, a Secret, a claim or an image.
     let blocked = BlockedPods()
+    /// Tokens of service accounts for projected volumes.
+    let tokens: (any ServiceAccountTokens)?
 
     init(
-        client: Client, runtime: any ContainerRuntime, network: any PodNetworking, images: any ImageResolver, settings: NodeSettings,
-        machine: Machine, logger: Logger, clock: @escaping @Sendable () -> Timestamp
+        client: Client, runtime: any ContainerRuntime, network: any PodNetworking, images: any ImageResolver,
+        tokens: (any ServiceAccountTokens)?, settings: NodeSettings, machine: Machine, logger: Logger, clock: @escaping @Sendable () -> Timestamp
     ) {
         self.client = client
         self.runtime = runtime
         self.network = network
         self.images = images
+        self.tokens = tokens
         self.settings = settings
         self.machine = machine
         gpus = GPUPool(all: machine.gpus)

@@ -22,6 +22,7 @@ struct PodVolumes {
     let fields: FieldReference
     let config: ConfigLookup
     let find: @Sendable (ObjectKey) -> StoredObject?
+    var tokens: (any ServiceAccountTokens)?
 
     private var fsGroup: UInt32? { pod.securityContext["fsGroup"].intValue.flatMap { UInt32(exactly: $0) } }
 
@@ -48,7 +49,7 @@ struct PodVolumes {
             if !volume["persistentVolumeClaim"].isNull { return try claim(volume["persistentVolumeClaim"]) }
             if !volume["hostPath"].isNull { return try hostPath(volume["hostPath"]) }
             for source in ["configMap", "secret", "downwardAPI", "projected"] where !volume[source].isNull {
-                var files = VolumeFiles(fields: fields, config: config)
+                var files = VolumeFiles(fields: fields, config: config, tokens: tokens)
                 try files.add(volume: volume)
                 try files.write(to: path, group: fsGroup)
                 return Prepared(path: path, readOnly: true)

@@ -10,7 +10,7 @@ extension PodWorker {
         let catalogue = context.catalogue
         let volumes = PodVolumes(
             pod: spec, directory: directory.volumes, settings: context.settings, fields: fields(spec),
-            config: context.config(namespace: spec.namespace), find: { catalogue.get($0) })
+            config: context.config(namespace: spec.namespace), find: { catalogue.get($0) }, tokens: context.tokens)
         do throws(PodVolumes.Problem) {
             let prepared = try volumes.prepare()
             toldProblem = ""
@@ -70,7 +70,8 @@ extension PodWorker {
             (ip: alias["ip"].stringValue ?? "", hostnames: alias["hostnames"].elements.compactMap(\.stringValue))
         }
         let hosts = PodFiles.hosts(
-            podAddress: IPv4Address(address), hostname: hostname, subdomainFQDN: domain, aliases: aliases)
+            podAddress: IPv4Address(address), hostname: hostname, subdomainFQDN: domain, services: settings.apiAddress.map { [APIServiceNames.entry($0)] } ?? [],
+            aliases: aliases)
         try Files.write(hosts.utf8, to: "\(directory.path)/hosts")
         try Files.write("\(hostname)\n".utf8, to: "\(directory.path)/hostname")
         try Files.write(resolver(spec).utf8, to: "\(directory.path)/resolv.conf")

@@ -153,7 +153,8 @@ extension PodWorker {
         let plan = ContainerPlan(
             pod: spec, container: container, environment: environment, volumes: volumes, fields: fields(spec),
             config: context.config(namespace: spec.namespace), settings: context.settings,
-            gpus: GPUDevices(indices: record?.gpus[container.name] ?? []))
+            gpus: GPUDevices(indices: record?.gpus[container.name] ?? []),
+            services: ServiceEnvironment.visible(to: spec, in: context.catalogue))
         // Containers of one pod share shared memory and semaphores as long as one of them lives.
         let sibling = containers.values.lazy.compactMap(\.running).first
         do {

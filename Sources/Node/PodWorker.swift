@@ -46,8 +46,9 @@ actor PodWorker {
         if let left, left <= .zero { return try await end(spec, because: .deadline) }
         if stopping != nil || areOnlySidecarsLeft(spec) { return try await end(spec, because: .completion) }
         let delay = await advance(spec)
+        refreshTokens(spec)
         try await writeStatus(spec)
-        return [left, delay].compactMap { $0 }.min()
+        return [left, delay, context.tokens?.timeLeft(for: pod)].compactMap { $0 }.min()
     }
 
     /// The pod's object is gone: ends everything at once and removes all traces.

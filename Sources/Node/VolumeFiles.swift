@@ -1,4 +1,5 @@
-import KubeModel
+public import Catalogue
+public import KubeModel
 
 /// The files of configMap, secret, projected and downwardAPI volumes: path in the volume, bytes and mode.
 struct VolumeFiles {
@@ -11,10 +12,13 @@ struct VolumeFiles {
 
     let fields: FieldReference
     let config: ConfigLookup
+    /// Who makes tokens of service accounts; without it such sources give no file.
+    let tokens: (any ServiceAccountTokens)?
 
-    init(fields: FieldReference, config: ConfigLookup) {
+    init(fields: FieldReference, config: ConfigLookup, tokens: (any ServiceAccountTokens)? = nil) {
         self.fields = fields
         self.config = config
+        self.tokens = tokens
     }
 
     /// Adds the content of a `configMap`, `secret`, `downwardAPI` or `projected` volume.
@@ -34,6 +38,10 @@ struct VolumeFiles {
                 try add(.configMap, projected: source["configMap"], mode: mode)
                 try add(.secret, projected: source["secret"], mode: mode)
                 if !source["downwardAPI"].isNull { try add(downward: source["downwardAPI"], mode: mode) }
+                if !source["serviceAccountToken"].isNull, let tokens {
+                    let token = source["serviceAccountToken"]
+                    try put(["path": token["path"]], Array(try tokens.token(token, for: fields.pod.object).utf8), mode: mode)
+                }
             }
         }
     }
@@ -101,4 +109,13 @@ struct VolumeFiles {
             if let group { Files.setGroup("\(directory)/\(path)", group) }
         }
     }
+}
+
+/// What fills in the source `serviceAccountToken` of projected volumes. Called whenever the pod's files are looked at, so it
+/// gives the same token until a new one is due.
+public protocol ServiceAccountTokens: Sendable {
+    /// - Parameter source: `path`, `audience` and `expirationSeconds` as in the manifest.
+    func token(_ source: JSON, for pod: StoredObject) throws(MissingConfiguration) -> String
+    /// How long the pod's tokens stay as they are; `nil` where it has none.
+    func timeLeft(for pod: StoredObject) -> Duration?
 }

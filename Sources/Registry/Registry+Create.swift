@@ -15,6 +15,7 @@ extension Registry {
         if !prefix.isEmpty { new["metadata"]["name"] = .string(GenerateName.name(base: prefix)) }
         try normalize(&new, old: nil, kind, namespace: namespace)
         try validate(new, old: nil, kind, namespace: namespace)
+        try options.review?(new, nil)
         warnings += rules(for: kind).flatMap { $0.warnings(new) }
         let intent = options.origin == .user ? Intent.of(created: object) : nil
         if options.isApply {

@@ -82,6 +82,7 @@ extension Registry {
         try normalize(&object, old: old.value, kind, namespace: old.namespace)
         ObjectMeta.prepareUpdate(&object, old: old.value, kind)
         try validate(object, old: old.value, kind, namespace: old.namespace)
+        try options.review?(object, old.value)
         if !replacement.hasManagedFields, !isSame(object, old.value) {
             recordManager(&object, old: old.value, kind, subresource: subresource, options)
         }
