@@ -22,5 +22,6 @@ enum Bootstrap {
             ])
         }
         try await APIService.publish(client)
+        try await Accounts.publish(client)
     }
 }

@@ -198,23 +198,27 @@ def test_token_requests_and_reviews(lab, ns, shows):
     shows(f"claims {sorted(claims)}")
 
 
-def test_users_of_a_file(lab, ns):
-    path = lab.state / "users"
-    path.write_text(f"ann:{bcrypt('secret')}:7:teachers\n")
-    os.chown(path, lab.account.uid, lab.account.gid)
-    try:
-        ann = Someone(lab, "ann:secret", ns)
-        info = json.loads(ann.kubectl("auth", "whoami", "-o", "json").stdout)["status"]["userInfo"]
-        assert info["username"] == "ann" and info["groups"] == ["teachers", "system:authenticated"]
-        assert ann.kubectl("get", "pods", "-n", ns).returncode == 1
-        lab.kubectl("create", "rolebinding", "teachers", "-n", ns, "--clusterrole=view", "--group=teachers")
-        assert ann.kubectl("get", "pods", "-n", ns).returncode == 0
-        wrong = Someone(lab, "ann:wrong", ns).kubectl("get", "pods", "-n", ns)
-        assert wrong.returncode == 1 and "Unauthorized" in wrong.stderr
-    finally:
-        path.unlink()
+def test_users_of_a_file(lab, ns, shows):
+    token = lab.lab("user", "add", "ann", "--group", "teachers").stdout.strip()
+    assert token.split(":")[1] not in (lab.state / "users").read_text()
+    assert [u["name"] for u in json.loads(lab.lab("user", "list", "-o", "json").stdout)] == ["ann"]
+    ann = Someone(lab, token, ns)
+    info = json.loads(ann.kubectl("auth", "whoami", "-o", "json").stdout)["status"]["userInfo"]
+    assert info["username"] == "ann" and info["groups"] == ["teachers", "system:authenticated"]
+    assert ann.kubectl("get", "pods", "-n", ns).returncode == 1
+    lab.kubectl("create", "rolebinding", "teachers", "-n", ns, "--clusterrole=view", "--group=teachers")
+    assert ann.kubectl("get", "pods", "-n", ns).returncode == 0
+    wrong = Someone(lab, "ann:wrong", ns + "-wrong").kubectl("get", "pods", "-n", ns)
+    assert wrong.returncode == 1 and "Unauthorized" in wrong.stderr
+    lab.lab("user", "remove", "ann")
     assert "Unauthorized" in ann.kubectl("get", "pods", "-n", ns).stderr, "who is struck off is out at once"
-    assert "secret" not in lab.log()
+    # Lines as htpasswd writes them do as well.
+    (lab.state / "users").write_text(f"bob:{bcrypt('hidden-secret')}\n")
+    bob = Someone(lab, "bob:hidden-secret", ns)
+    assert json.loads(bob.kubectl("auth", "whoami", "-o", "json").stdout)["status"]["userInfo"]["username"] == "bob"
+    (lab.state / "users").unlink()
+    assert "hidden-secret" not in lab.log() and token.split(":")[1] not in lab.log()
+    shows("one token a user, by 'lab user add' or htpasswd")
 
 
 # Inside pods

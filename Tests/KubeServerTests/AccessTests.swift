@@ -172,6 +172,25 @@ private struct Named: Authenticator {
         #expect(!UsersFile.isAcceptable(hash: "$2b$31$" + String(repeating: "a", count: 53)), "a cost that takes minutes")
     }
 
+    @Test func usersAreAddedAndRemoved() async throws {
+        let scratch = try Scratch()
+        let path = scratch.path + "/users"
+        let first = try UsersFileEditor.adding("ann", uid: "7", groups: ["staff", "system:masters"], to: "# ours\nbob:x\n")
+        let second = try UsersFileEditor.adding("ann", uid: "", groups: [], to: first.text)
+        #expect(first.token.hasPrefix("ann:") && first.token != second.token)
+        #expect(first.text.hasPrefix("# ours\nbob:x\nann:$2b$10$") && !first.text.contains(first.token.dropFirst(4)))
+        #expect(UsersFileEditor.users(in: first.text).map(\.groups) == [["staff", "system:masters", "system:authenticated"]])
+        #expect(UsersFileEditor.removing("ann", from: second.text) == "# ours\nbob:x\n")
+        #expect(UsersFileEditor.removing("eve", from: second.text) == nil)
+        for bad in ["", "a:b", "system:x", "a b", "#a"] {
+            #expect(throws: UsersFileEditor.Problem.self) { try UsersFileEditor.adding(bad, uid: "", groups: [], to: "") }
+        }
+        try second.text.write(toFile: path, atomically: true, encoding: .utf8)
+        let authenticator = UsersFileAuthenticator(path: path, logger: Logger(label: "test"))
+        #expect(await authenticator.authenticate(Credentials(bearerToken: first.token)) == nil)
+        #expect(await authenticator.authenticate(Credentials(bearerToken: second.token))?.name == "ann")
+    }
+
     @Test func tokensAreCheckedAndTheFileIsFollowed() async throws {
         let scratch = try Scratch()
         let path = scratch.path + "/users"
