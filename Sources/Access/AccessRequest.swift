@@ -1,14 +1,16 @@
 /// What somebody wants to do, as far as rights go (upstream: authorizer.Attributes).
 public struct AccessRequest: Sendable, Hashable {
-    public var verb: String
-    public var group: String
-    public var resource: String
-    public var subresource: String
+    public let verb: String
+    public let group: String
+    public let resource: String
+    public let subresource: String
+    /// `pods/log`: the form in which rules name a subresource.
+    public let combinedResource: String
     /// Empty for cluster-scoped objects and for a look over all namespaces.
-    public var namespace: String
-    public var name: String
+    public let namespace: String
+    public let name: String
     /// The path of a request that is about no resource, e.g. `/healthz`; `nil` for resources.
-    public var path: String?
+    public let path: String?
 
     public init(
         verb: String, group: String = "", resource: String, subresource: String = "", namespace: String = "", name: String = ""
@@ -17,6 +19,7 @@ public struct AccessRequest: Sendable, Hashable {
         self.group = group
         self.resource = resource
         self.subresource = subresource
+        combinedResource = subresource.isEmpty ? resource : "\(resource)/\(subresource)"
         self.namespace = namespace
         self.name = name
         path = nil
@@ -27,13 +30,11 @@ public struct AccessRequest: Sendable, Hashable {
         group = ""
         resource = ""
         subresource = ""
+        combinedResource = ""
         namespace = ""
         name = ""
         self.path = path
     }
-
-    /// `pods/log`: the form in which rules name a subresource.
-    public var combinedResource: String { subresource.isEmpty ? resource : "\(resource)/\(subresource)" }
 
     /// Why this is refused, in upstream's words (endpoints/handlers/responsewriters.forbiddenMessage).
     public func refusal(for user: String) -> String {

@@ -285,6 +285,34 @@ def test_the_python_client_inside_a_pod(lab, ns, reader, client_image, shows):
     shows(f"in-cluster configuration against {seen['host']}; {seen['refused'][1][:60]}…")
 
 
+FOLLOW = """
+import time
+from kubernetes import client, config
+place = "/var/run/secrets/kubernetes.io/serviceaccount/token"
+first = open(place).read()
+config.load_incluster_config()
+print([p.metadata.name for p in client.CoreV1Api().list_namespaced_pod("%s").items], flush=True)
+while open(place).read() == first:
+    time.sleep(0.05)
+config.load_incluster_config()
+print([p.metadata.name for p in client.CoreV1Api().list_namespaced_pod("%s").items], "anew", flush=True)
+"""
+
+
+def test_a_running_pods_token_is_made_anew(lab, ns, reader, client_image):
+    """A labd that starts does not know the tokens of the one before: the pods that run get new ones, as they do in time."""
+    lab.kubectl("apply", "-n", ns, "-f", "-", input=pod("follow", "python3", "-c", FOLLOW % (ns, ns), image=client_image, serviceAccountName="reader"))
+    lab.wait("pod/follow", "condition=Ready", ns)
+    log = lab.start_kubectl("logs", "-f", "follow", "-n", ns)
+    assert log.stdout.readline() == "['follow']\n"
+    log.terminate()
+    log.wait(10)
+    lab.kill_daemon()
+    lab.up()
+    lab.wait("pod/follow", "jsonpath={.status.phase}=Succeeded", ns)
+    assert lab.kubectl("logs", "follow", "-n", ns).stdout.splitlines() == ["['follow']", "['follow'] anew"]
+
+
 def test_kubectl_inside_a_pod(lab, ns, reader, client_image):
     script = "kubectl get pods -o name; kubectl auth whoami -o jsonpath='{.status.userInfo.username}'; echo; kubectl get secrets 2>&1; true"
     lab.kubectl("apply", "-n", ns, "-f", "-", input=pod("inside", "sh", "-c", script, image=client_image, serviceAccountName="reader"))
