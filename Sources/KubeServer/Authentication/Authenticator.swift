@@ -1,4 +1,5 @@
 public import Access
+import Crypto
 
 /// What a client showed of itself.
 public struct Credentials: Sendable {
@@ -29,7 +30,10 @@ public struct CertificateAuthenticator: Authenticator {
 
     public func authenticate(_ credentials: Credentials) async -> User? {
         guard let der = credentials.certificate, let subject = CertificateSubject(der: der), let name = subject.commonName else { return nil }
-        return User(name: name, groups: subject.organizations + [User.authenticated])
+        let digest = SHA256.hash(data: der).map { byte in (byte < 16 ? "0" : "") + String(byte, radix: 16) }.joined()
+        return User(
+            name: name, groups: subject.organizations + [User.authenticated],
+            extra: ["authentication.kubernetes.io/credential-id": ["X509SHA256=\(digest)"]])
     }
 }
 
