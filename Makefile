@@ -4,9 +4,11 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help setup packages environments build demo test test-full unit conformance bench fmt check clean
+.PHONY: help setup packages environments build demo test test-full unit conformance fuzz bench fmt check clean
 
-FLAGS := -c release --static-swift-stdlib
+# The toolchain's lld drops what nobody calls once no symbol is exported, folds equal functions, and packs relocations.
+LINK := --version-script=$(CURDIR)/etc/build/symbols.map --gc-sections --icf=safe -z pack-relative-relocs
+FLAGS := -c release --static-swift-stdlib -Xswiftc -use-ld=lld $(addprefix -Xlinker ,$(LINK))
 OUT := .build/release
 PYTHON := .build/tools/test/bin/python
 DEMO_STATE ?=
@@ -48,8 +50,12 @@ conformance: ## Real clients against the real daemon, as root and as an ordinary
 	@python3 etc/test/tools.py test
 	$(PYTHON) -m pytest Tests/Conformance Tests/Crash $(PYTEST)
 
-test-full: ## The same cases with full counts
-	@$(MAKE) --no-print-directory test PYTEST=--full
+test-full: ## The same cases with full counts, recorded in etc/test/FULL.md
+	@etc/test/full.py
+
+fuzz: build ## Send N hostile requests to the API server: make fuzz N=100000
+	@python3 etc/test/tools.py test
+	KINDLING_FUZZ_REQUESTS=$(or $(N),10000) $(PYTHON) -m pytest Tests/Conformance/test_fuzz.py -k "test_hostile_requests and not thousand"
 
 bench: build ## Measure, and write etc/bench/RESULTS.md
 	@python3 etc/test/tools.py test bench

@@ -81,6 +81,9 @@ public final class TokenIssuer: Sendable {
         return try key.sign(claims.legacyJSON)
     }
 
+    /// Whether a token is of this lab's key, be it good or not.
+    public func hasSigned(_ token: String) -> Bool { key.payload(of: token) != nil }
+
     // MARK: Authenticating
 
     /// The user whom a token stands for, and for which of the wanted audiences it is good.

@@ -38,7 +38,7 @@ struct LabCommand: AsyncParsableCommand {
                     RunCommand.self, ApplyCommand.self, CreateCommand.self, GetCommand.self, LogsCommand.self, DeleteCommand.self,
                     TopCommand.self, OpenCommand.self,
                 ]),
-            CommandGroup(name: "Keeping and leaving:", subcommands: [SQLCommand.self, ExportCommand.self, ImageCommand.self]),
+            CommandGroup(name: "Keeping and leaving:", subcommands: [SQLCommand.self, ExportCommand.self, BackupCommand.self, RestoreCommand.self, ImageCommand.self]),
             CommandGroup(name: "Other:", subcommands: [CompletionCommand.self, VersionCommand.self]),
         ])
 

@@ -32,6 +32,9 @@ public struct Authority: Sendable {
                 certificate = try Certificate(pemEncoded: pem)
                 key = try P256.Signing.PrivateKey(pemRepresentation: keyText)
                 self.pem = pem
+                guard certificate.publicKey == Certificate.PublicKey(key.publicKey) else {
+                    throw DaemonError.directory(problem: "ca.crt and ca.key do not belong together")
+                }
                 return
             }
             key = P256.Signing.PrivateKey()
@@ -72,11 +75,11 @@ public struct Authority: Sendable {
     }
 
     /// The admin's client certificate (`system:masters`); kept, so that a merged kubeconfig stays valid, and made anew a
-    /// month before it ends.
+    /// month before it ends, or where the files are no pair that this authority has signed.
     public func adminCredential() throws(DaemonError) -> Credential {
         do {
             if let pem = try Files.readIfPresent("\(directory)/admin.crt"), let key = try Files.readIfPresent("\(directory)/admin.key"),
-                try Certificate(pemEncoded: pem).notValidAfter > Date().addingTimeInterval(30 * Self.day)
+                isUsable(pem, key: key)
             {
                 return Credential(certificate: pem, key: key)
             }
@@ -100,6 +103,12 @@ public struct Authority: Sendable {
         } catch {
             throw .keys(path: path, problem: "\(error)")
         }
+    }
+
+    private func isUsable(_ pem: String, key text: String) -> Bool {
+        guard let made = try? Certificate(pemEncoded: pem), let own = try? P256.Signing.PrivateKey(pemRepresentation: text) else { return false }
+        return made.publicKey == Certificate.PublicKey(own.publicKey) && certificate.publicKey.isValidSignature(made.signature, for: made)
+            && made.notValidAfter > Date().addingTimeInterval(30 * Self.day)
     }
 
     private func sign(

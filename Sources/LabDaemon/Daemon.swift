@@ -36,6 +36,12 @@ public struct Daemon: Sendable {
         } catch {
             throw DaemonError.directory(problem: "\(error); give the lab another directory with --state")
         }
+        // SQLite takes an empty file for a new database; beside keys of an earlier start it is one that lost its content.
+        if Files.size(paths.catalogue) == 0, Files.size("\(paths.keys)/ca.crt") != nil {
+            throw DaemonError.directory(
+                problem: "the catalogue \(paths.catalogue) is empty, and this lab has run before: put a backup in its place with "
+                    + "'lab restore FILE', or remove it to start with an empty lab")
+        }
         let catalogue = try Catalogue(path: paths.catalogue)
         let authority = try Authority(directory: paths.keys)
         let registry = try Registry(catalogue: catalogue, logger: logger, rules: KatibRules.all, moreRules: AccessRules.all)
@@ -56,13 +62,16 @@ public struct Daemon: Sendable {
         try await agent.start()
         let stop = StopSignal()
         logger.info("serving", metadata: ["port": "\(socket.port)", "pid": "\(getpid())", "state": "\(paths.state)"])
+        let serving = Task { await serve(server, [socket.descriptor, podSocket], tls) }
         await withTaskGroup(of: Void.self) { group in
-            group.addTask { await serve(server, [socket.descriptor, podSocket], tls) }
+            group.addTask { await serving.value }
             group.addTask { await runControllers(registry, agent, exposer, authority, tokens) }
             group.addTask { await stop.wait() }
             // Whatever ends first ends the daemon: a server that cannot serve is no use.
             await group.next()
             server.shutDown()
+            // Requests under way are answered first: that of `lab down` is one of them.
+            await serving.value
             group.cancelAll()
         }
         await agent.shutdown()

@@ -13,6 +13,10 @@ public enum DaemonCommand {
             return handler
         }
         do {
+            if arguments.first == SandboxMeasurement.command {
+                try await SandboxMeasurement.run(Array(arguments.dropFirst()))
+                return 0
+            }
             let options = try DaemonOptions(arguments: arguments)
             try await Daemon(options: options, logger: Logger(label: "labd")).run()
             return 0

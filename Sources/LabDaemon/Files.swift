@@ -19,6 +19,12 @@ enum Files {
         if mkdir(path, mode) != 0, errno != EEXIST { throw Failure(action: "make the directory", path: path, code: errno) }
     }
 
+    /// In bytes; `nil` where there is no such file.
+    static func size(_ path: String) -> Int? {
+        var info = stat()
+        return stat(path, &info) == 0 ? Int(info.st_size) : nil
+    }
+
     /// The text of a file; `nil` where there is none.
     static func readIfPresent(_ path: String) throws(Failure) -> String? {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)

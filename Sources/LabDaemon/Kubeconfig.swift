@@ -28,15 +28,23 @@ public enum Kubeconfig {
 
     /// A user's own kubeconfig with the lab's cluster, user and context put in; everything else stays, the current context
     /// too unless there is none.
-    public static func merge(_ lab: JSON, into user: JSON) -> JSON {
+    /// - Parameter name: what cluster, user and context are called there.
+    public static func merge(_ lab: JSON, into user: JSON, as name: String = name) -> JSON {
         var merged = user
         if merged["apiVersion"].isNull { merged["apiVersion"] = "v1" }
         if merged["kind"].isNull { merged["kind"] = "Config" }
         for list in ["clusters", "users", "contexts"] {
             let others = merged[list].elements.filter { $0["name"].stringValue != name }
-            merged[list] = .array(others + lab[list].elements)
+            merged[list] = .array(others + lab[list].elements.map { renamed($0, name) })
         }
         if merged["current-context"].stringValue?.isEmpty ?? true { merged["current-context"] = .string(name) }
         return merged
+    }
+
+    private static func renamed(_ entry: JSON, _ name: String) -> JSON {
+        var entry = entry
+        entry["name"] = .string(name)
+        for field in ["cluster", "user"] where entry["context"][field].stringValue != nil { entry["context"][field] = .string(name) }
+        return entry
     }
 }

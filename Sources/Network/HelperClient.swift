@@ -136,6 +136,9 @@ extension HelperClient {
 
     private static func exchange(_ directory: String, _ words: [String], _ descriptor: Int32?) throws(NetworkError) -> Packet {
         let socket = kd_seqpacket_connect(directory, "helper.sock")
+        if socket == -EACCES || socket == -EPERM {
+            throw NetworkError(.notPermitted, "the lab of \(directory) belongs to another user")
+        }
         guard socket >= 0 else {
             throw NetworkError(
                 .helperUnavailable,

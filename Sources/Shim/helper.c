@@ -256,7 +256,8 @@ static void loop(struct helper *h) {
     unlinkat(h->runtime_fd, "helper.sock", 0);
     record_write(h);
     helper_log("ended");
-    // Whoever asked for the end may start another helper as soon as it is answered.
+    // Whoever asked for the end may start another helper, or use the ports, as soon as it is answered.
+    while (h->port_count > 0) close(h->ports[--h->port_count].fd);
     close(h->lock);
     waiter_reply(h, h->end_waiters, NULL, NULL);
 }

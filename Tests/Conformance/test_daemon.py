@@ -130,6 +130,58 @@ def test_down_and_up_keeps_everything_and_the_port(second, shows):
     shows(f"the object is kept, and port {port}")
 
 
+def test_down_right_after_up_is_quiet(second):
+    for _ in range(5):
+        second.up()
+        ended = second.down()
+        assert "could not be stopped" not in ended.stderr, ended.stderr
+
+
+def test_keys_of_the_admin_that_do_not_fit_are_made_anew(second, shows):
+    second.up()
+    second.down()
+    (second.state / "keys" / "admin.key").write_text("nonsense")
+    second.up()
+    second.kubectl("get", "ns")
+    second.down()
+    (second.state / "keys" / "ca.key").write_bytes((second.state / "keys" / "admin.key").read_bytes())
+    refused = second.up(check=False)
+    assert refused.returncode == 1 and "do not belong together" in refused.stderr and len(refused.stderr.strip().splitlines()[-1]) < 500
+    shows(refused.stderr.strip().splitlines()[-1])
+
+
+def test_an_emptied_catalogue_is_not_taken_for_a_new_lab(second, shows):
+    second.up()
+    second.down()
+    for path in second.state.glob("catalogue.sqlite*"):
+        path.write_bytes(b"")
+    refused = second.up(check=False)
+    assert refused.returncode == 1 and "lab restore" in refused.stderr
+    shows(refused.stderr.strip().splitlines()[-1])
+
+
+def test_a_directory_that_cannot_be_used_is_one_line(place, shows):
+    made = place.lab("file")
+    made.state.write_text("a file")
+    refused = made.up(check=False)
+    assert refused.returncode == 1 and len(refused.stderr.strip().splitlines()) == 1 and "log is" not in refused.stderr
+    made.state.unlink()
+    shows(refused.stderr.strip())
+
+
+def test_a_second_context_beside_the_first(lab, place, shows):
+    own = place.work / "two-kubeconfig"
+    own.write_text(yaml.safe_dump({"clusters": [{"name": "kindling", "cluster": {"server": "https://127.0.0.1:1"}}], "contexts": [], "users": []}))
+    os.chown(own, lab.account.uid, lab.account.gid)
+    replaced = lab.lab("kubeconfig", "--merge", environment={"KUBECONFIG": str(own)}).stdout
+    assert "Replaced" in replaced and "https://127.0.0.1:1" in replaced
+    lab.lab("kubeconfig", "--merge", "--context", "other", environment={"KUBECONFIG": str(own)})
+    merged = yaml.safe_load(own.read_text())
+    assert {"kindling", "other"} == {context["name"] for context in merged["contexts"]}
+    assert next(c for c in merged["contexts"] if c["name"] == "other")["context"]["user"] == "other"
+    shows(replaced.splitlines()[0])
+
+
 def test_two_labs_side_by_side(lab, second, shows):
     second.up()
     second.kubectl("create", "configmap", "only-here", "--from-literal=a=b")

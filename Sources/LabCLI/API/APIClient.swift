@@ -146,7 +146,7 @@ final class APIClient: Sendable {
         }
         if error is NIOSSLError || error is BoringSSLError {
             return CommandError(
-                "the lab at \(access.server) could not be trusted (\(error)): its keys and the kubeconfig differ; '\(command) up' writes it anew"
+                "what answers at \(access.server) is not the lab of this kubeconfig: its keys differ; '\(command) up' writes it anew"
             )
         }
         if error is NIOConnectionError || error is IOError || error is ChannelError {

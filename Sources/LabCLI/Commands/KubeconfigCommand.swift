@@ -8,7 +8,7 @@ struct KubeconfigCommand: AsyncParsableCommand {
         abstract: "Print the lab's kubeconfig, or add it to your own.",
         discussion: """
             --merge adds a cluster, a user and a context named 'kindling' to the first file of $KUBECONFIG, or to
-            ~/.kube/config; everything else in it stays, the current context too.
+            ~/.kube/config; everything else in it stays, the current context too. Labs side by side get names with --context.
 
             Example:
               lab kubeconfig > lab.yaml && kubectl --kubeconfig lab.yaml get pods -A
@@ -17,6 +17,8 @@ struct KubeconfigCommand: AsyncParsableCommand {
 
     @Flag(help: "Add the lab to your own kubeconfig.")
     var merge = false
+    @Option(name: .customLong("context"), help: ArgumentHelp("With --merge: what cluster, user and context are called.", valueName: "name"))
+    var name = Kubeconfig.name
 
     func run() async throws {
         let context = LabContext.current
@@ -28,16 +30,25 @@ struct KubeconfigCommand: AsyncParsableCommand {
         let lab = try Kubeconfigs.parse(bytes, path: context.paths.kubeconfig)
         let path = try Self.target(context.environment)
         let user = try SmallFile.readIfPresent(path).map { bytes throws(CommandError) in try Kubeconfigs.parse(bytes, path: path) } ?? [:]
-        let merged = Kubeconfig.merge(lab, into: user)
+        let merged = Kubeconfig.merge(lab, into: user, as: name)
         if let slash = path.lastIndex(of: "/"), slash > path.startIndex {
             try SmallFile.makeDirectories(String(path[..<slash]), mode: 0o750)
         }
         try SmallFile.write(YAML.dump(merged), to: path, mode: 0o600)
-        Output.line("Added the context 'kindling' to \(path).")
+        Output.line(Self.deed(lab, user, name, path))
         let current = merged["current-context"].stringValue ?? ""
-        if current != Kubeconfig.name {
-            Output.line("The current context is still '\(current)': kubectl --context kindling …, or kubectl config use-context kindling")
+        if current != name {
+            Output.line("The current context is still '\(current)': kubectl --context \(name) …, or kubectl config use-context \(name)")
         }
+    }
+
+    /// Says it where the name led to another lab until now.
+    private static func deed(_ lab: JSON, _ user: JSON, _ name: String, _ path: String) -> String {
+        func cluster(_ config: JSON, _ name: String) -> JSON? {
+            config["clusters"].elements.first { $0["name"].stringValue == name }?["cluster"]
+        }
+        guard let old = cluster(user, name), old != cluster(lab, Kubeconfig.name) else { return "Added the context '\(name)' to \(path)." }
+        return "Replaced the context '\(name)' in \(path), which led to \(old["server"].stringValue ?? "nowhere"); --context NAME adds one beside it."
     }
 
     /// The file that kubectl itself would write to: the first of KUBECONFIG that exists, else the last, else ~/.kube/config.

@@ -19,7 +19,7 @@ struct StatusCommand: AsyncParsableCommand {
     var output: OutputFormat?
 
     func run() async throws {
-        let status = await LabStatus.read(LabContext.current)
+        let status = try await LabStatus.read(LabContext.current)
         if let output {
             guard let text = try output.render(status.json) else { throw ValidationError("-o: expected json, yaml or jsonpath=TEMPLATE") }
             Output.text(text)
@@ -41,10 +41,16 @@ struct LabStatus {
         "persistentvolumeclaims",
     ]
 
-    static func read(_ context: LabContext) async -> LabStatus {
+    /// - Throws: `CommandError` where the lab belongs to another user; a lab that is down is no error.
+    static func read(_ context: LabContext) async throws(CommandError) -> LabStatus {
         let paths = context.paths
         let record = await LabStarter.answering(paths)
-        let helper = try? await HelperClient(runtimeDirectory: paths.runtime).status()
+        var helper: HelperStatus?
+        do {
+            helper = try await HelperClient(runtimeDirectory: paths.runtime).status()
+        } catch {
+            if error.code == .notPermitted { throw CommandError(error.message) }
+        }
         var json: JSON = ["state": record != nil ? "Ready" : helper?.daemon.running == true ? "NotReady" : "Stopped"]
         var versions: JSON = ["lab": .string(Version.kindling)]
         var endpoints: JSON = [:]

@@ -54,6 +54,6 @@ struct UpCommand: AsyncParsableCommand {
             "The lab \(wasRunning ? "already runs" : "is ready") at https://127.0.0.1:\(record.port) (labd \(record.version), process \(record.pid))."
         )
         Output.line("  kubeconfig  \(context.paths.kubeconfig)")
-        Output.line("  kubectl     export KUBECONFIG=\(context.paths.kubeconfig)   or: \(context.command) kubeconfig --merge")
+        Output.line("  kubectl     export KUBECONFIG=\(Shell.word(context.paths.kubeconfig))   or: \(context.command) kubeconfig --merge")
     }
 }

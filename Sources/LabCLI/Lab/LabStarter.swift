@@ -131,7 +131,9 @@ struct LabStarter {
 
     private func failure(_ problem: String, _ tail: LogTail) -> CommandError {
         let lines = tail.lines(8)
-        guard !lines.isEmpty else { return CommandError("\(problem); its log is \(context.daemonLog)") }
+        guard !lines.isEmpty else {
+            return CommandError(problem + (SmallFile.exists(context.daemonLog) ? "; its log is \(context.daemonLog)" : ""))
+        }
         for line in lines.dropLast() { Output.note("  \(line)") }
         return CommandError("\(problem): \(lines.last ?? "") (log: \(context.daemonLog))")
     }

@@ -1,4 +1,5 @@
 import GRDB
+import Glibc
 import KubeModel
 
 /// Reads the catalogue's file beside a running labd, never writing to it.
@@ -6,7 +7,10 @@ struct CatalogueReader {
     private let queue: DatabaseQueue
 
     init(path: String, command: String) throws(CommandError) {
-        guard SmallFile.exists(path) else { throw CommandError("there is no catalogue yet at \(path): start the lab with '\(command) up'") }
+        guard SmallFile.exists(path) else {
+            if errno == EACCES { throw CommandError("\(path) belongs to a lab of another user") }
+            throw CommandError("there is no catalogue yet at \(path): start the lab with '\(command) up'")
+        }
         var configuration = Configuration()
         configuration.readonly = true
         // labd's checkpoints lock the file for moments.
@@ -36,6 +40,7 @@ struct CatalogueReader {
         let text = problem.message ?? "\(problem.resultCode)"
         switch problem.resultCode {
         case .SQLITE_READONLY: return CommandError("lab sql reads only: \(text); change objects with 'lab apply' or kubectl")
+        case .SQLITE_MISUSE where text.hasPrefix("Multiple statements"): return CommandError("expected one statement, found more behind the first")
         case .SQLITE_CORRUPT, .SQLITE_NOTADB: return CommandError("the catalogue cannot be read: \(text)")
         default: return CommandError(text)
         }

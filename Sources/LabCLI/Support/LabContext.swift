@@ -21,7 +21,7 @@ struct LabContext: Sendable {
             text.hasPrefix("~/") ? (environment["HOME"] ?? "") + text.dropFirst() : text
         }
         paths = LabPaths(state: expanded, environment: environment, isRoot: isRoot, currentDirectory: currentDirectory)
-        command = expanded == nil ? "lab" : "lab --state \(paths.state)"
+        command = expanded == nil ? "lab" : "lab --state \(Shell.word(paths.state))"
     }
 
     /// The log that the helper keeps of labd's output.

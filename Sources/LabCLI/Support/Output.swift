@@ -10,8 +10,15 @@ enum Output {
     static func bytes(_ bytes: some Sequence<UInt8>) { write(Array(bytes), to: STDOUT_FILENO) }
     /// A remark that is not the command's result.
     static func note(_ text: String) { write(text + "\n", to: STDERR_FILENO) }
-    static func problem(_ text: String) { write("lab: \(text)\n", to: STDERR_FILENO) }
+    /// Why the command failed: one line, whatever programs below have written.
+    static func problem(_ text: String) { write("lab: \(oneLine(text))\n", to: STDERR_FILENO) }
     static func errorText(_ text: String) { write(text.hasSuffix("\n") ? text : text + "\n", to: STDERR_FILENO) }
+
+    static func oneLine(_ text: String) -> String {
+        let lines = text.split(whereSeparator: \.isNewline).map { $0.drop { $0 == " " } }
+        // Lines that only point at a column of the line above say nothing here.
+        return lines.filter { $0.contains { $0 != "^" && $0 != "~" && $0 != " " } }.joined(separator: "; ")
+    }
 
     static var isTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
 
