@@ -47,7 +47,7 @@ final class SystemRoot: Sendable {
 
 extension SystemRoot {
     /// Raised when the skeleton's own content changes.
-    private static let format = 1
+    private static let format = 2
 
     private static let topLevel = ["bin", "sbin", "lib", "lib32", "lib64", "libx32"]
 
@@ -142,9 +142,19 @@ extension SystemRoot {
         return key.hexadecimal
     }
 
+    /// Builds one skeleton at a time, whoever asks: other starts of pods in this daemon, or another lab that shares the cache.
     private func build(_ path: String) throws(ImageError) {
+        try FileSystem.makeDirectories(directory)
+        let lock = open("\(directory)/.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard lock >= 0 else { throw .system(path: "\(directory)/.lock", operation: "open", code: errno) }
+        defer { close(lock) }
+        while flock(lock, LOCK_EX) != 0 {
+            guard errno == EINTR else { throw .system(path: "\(directory)/.lock", operation: "lock", code: errno) }
+        }
+        if FileSystem.isDirectory(path) { return }
+        // What a builder that was killed has left.
+        for name in FileSystem.names(in: directory) where name.hasPrefix(".system.") { FileSystem.removeTree("\(directory)/\(name)") }
         let scratch = "\(directory)/.system.\(getpid())"
-        FileSystem.removeTree(scratch)
         do throws(ImageError) {
             try FileSystem.makeDirectories(scratch)
             for (name, mode) in Self.directories { try FileSystem.makeDirectories("\(scratch)/\(name)", mode: mode) }
@@ -161,8 +171,7 @@ extension SystemRoot {
         if rename(scratch, path) != 0 {
             let code = errno
             FileSystem.removeTree(scratch)
-            // Another process of the same state directory was faster.
-            if !FileSystem.isDirectory(path) { throw .system(path: path, operation: "make", code: code) }
+            throw .system(path: path, operation: "make", code: code)
         }
     }
 

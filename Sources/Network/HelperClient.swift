@@ -80,8 +80,10 @@ public final class HelperClient: Sendable {
         _ = try await exchange(["stop-labd", String(graceSeconds)], sending: nil)
     }
 
-    /// Ends the uplink and the helper; labd and pods go on.
-    public func stop() async throws(NetworkError) { _ = try await exchange(["stop"], sending: nil) }
+    /// Ends the uplink and the helper; labd and pods go on. Returns when the helper's process has ended.
+    public func stop() async throws(NetworkError) { _ = try await exchange([Self.stopVerb], sending: nil) }
+
+    private static let stopVerb = "stop"
 }
 
 private struct Ports: Decodable, Sendable { let ports: [ListeningPort] }
@@ -145,6 +147,15 @@ extension HelperClient {
                 "no helper answers at \(directory)/helper.sock (\(String(cString: strerror(-socket)))); start the lab with: lab up")
         }
         defer { Glibc.close(socket) }
+        let process = words[0] == stopVerb ? kd_peer_pidfd(socket) : -1
+        defer {
+            if process >= 0 {
+                // It answers as the last thing it does: milliseconds.
+                var end = pollfd(fd: process, events: Int16(POLLIN), revents: 0)
+                poll(&end, 1, 5000)
+                Glibc.close(process)
+            }
+        }
         let request = Array(words.joined(separator: "\n").utf8)
         var sent = descriptor ?? -1
         let rc = kd_send_packet(socket, request, request.count, &sent, descriptor == nil ? 0 : 1)

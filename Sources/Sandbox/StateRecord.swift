@@ -3,7 +3,7 @@ import Glibc
 
 /// The files `state` and `exit` that a supervisor leaves in the state directory: `key=value` lines closed by `end`. Each is one
 /// write, so a file without its last line was never finished and counts as absent.
-struct StateRecord: Sendable {
+public struct StateRecord: Sendable {
     var supervisorPID: Int32
     var supervisorStart: UInt64
     var initPID: Int32
@@ -23,6 +23,36 @@ struct StateRecord: Sendable {
             bootID: fields.text("boot"),
             startedAt: fields.integer("started"),
             groups: fields.all("cgroup"))
+    }
+
+    /// The state directories of containers below a lab's `pods` directory whose supervisors live, whether or not a labd does.
+    /// - Parameter patience: how long each may take to end, in milliseconds: one that has told of its container's end is a
+    ///   moment from its own.
+    public static func running(below pods: String, patience: Int32 = 0) -> [String] {
+        guard let boot = try? readSmallFile("/proc/sys/kernel/random/boot_id").prefix(36) else { return [] }
+        return names(pods).flatMap { pod in
+            let containers = "\(pods)/\(pod)/containers"
+            return names(containers).flatMap { container in
+                names("\(containers)/\(container)").map { "\(containers)/\(container)/\($0)" }
+            }
+        }
+        .filter { directory in
+            guard let supervisor = (try? read(directory))??.openSupervisor(bootID: String(boot)) else { return false }
+            // One that has ended and that nobody has waited for yet can still be opened.
+            var look = pollfd(fd: supervisor.number, events: Int16(POLLIN), revents: 0)
+            return poll(&look, 1, patience) == 0
+        }
+    }
+
+    private static func names(_ directory: String) -> [String] {
+        guard let stream = opendir(directory) else { return [] }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            if !name.hasPrefix(".") { names.append(name) }
+        }
+        return names
     }
 
     /// The supervisor's pidfd if that very process still lives; pids are reused, start times are not.

@@ -76,7 +76,11 @@ static char *prepared_directory(const char *path, const char *what) {
     mkdir(copy, 0700);
     struct stat info;
     char *real = realpath(copy, NULL);
-    if (real == NULL || stat(real, &info) < 0 || !S_ISDIR(info.st_mode)) {
+    if (real != NULL && stat(real, &info) == 0 && !S_ISDIR(info.st_mode)) {
+        fprintf(stderr, "lab-shim: %s directory %s is none: something else has that name\n", what, path);
+        return NULL;
+    }
+    if (real == NULL || stat(real, &info) < 0) {
         fprintf(stderr, "lab-shim: cannot use %s directory %s: %s\n", what, path, strerror(errno));
         return NULL;
     }
@@ -117,8 +121,9 @@ static int parse(struct helper *h, int argc, char **argv) {
         return EXIT_DAEMON;
     }
     h->state = prepared_directory(state, "the state");
+    if (h->state == NULL) return EXIT_FAILED;
     h->runtime = prepared_directory(runtime, "the runtime");
-    if (h->state == NULL || h->runtime == NULL) return EXIT_FAILED;
+    if (h->runtime == NULL) return EXIT_FAILED;
     h->runtime_fd = open(h->runtime, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return h->runtime_fd < 0 ? EXIT_FAILED : EXIT_OK;
 }

@@ -24,6 +24,14 @@ def second(place):
     made.close()
 
 
+@pytest.fixture
+def fresh(place):
+    """A lab that the case may spoil."""
+    made = place.lab(f"d{len(place.labs)}")
+    yield made
+    made.close()
+
+
 def port_of(kubeconfig):
     server = yaml.safe_load(kubeconfig)["clusters"][0]["cluster"]["server"]
     return int(re.fullmatch(r"https://127\.0\.0\.1:(\d+)", server)[1])
@@ -137,25 +145,25 @@ def test_down_right_after_up_is_quiet(second):
         assert "could not be stopped" not in ended.stderr, ended.stderr
 
 
-def test_keys_of_the_admin_that_do_not_fit_are_made_anew(second, shows):
-    second.up()
-    second.down()
-    (second.state / "keys" / "admin.key").write_text("nonsense")
-    second.up()
-    second.kubectl("get", "ns")
-    second.down()
-    (second.state / "keys" / "ca.key").write_bytes((second.state / "keys" / "admin.key").read_bytes())
-    refused = second.up(check=False)
+def test_keys_of_the_admin_that_do_not_fit_are_made_anew(fresh, shows):
+    fresh.up()
+    fresh.down()
+    (fresh.state / "keys" / "admin.key").write_text("nonsense")
+    fresh.up()
+    fresh.kubectl("get", "ns")
+    fresh.down()
+    (fresh.state / "keys" / "ca.key").write_bytes((fresh.state / "keys" / "admin.key").read_bytes())
+    refused = fresh.up(check=False)
     assert refused.returncode == 1 and "do not belong together" in refused.stderr and len(refused.stderr.strip().splitlines()[-1]) < 500
     shows(refused.stderr.strip().splitlines()[-1])
 
 
-def test_an_emptied_catalogue_is_not_taken_for_a_new_lab(second, shows):
-    second.up()
-    second.down()
-    for path in second.state.glob("catalogue.sqlite*"):
+def test_an_emptied_catalogue_is_not_taken_for_a_new_lab(fresh, shows):
+    fresh.up()
+    fresh.down()
+    for path in fresh.state.glob("catalogue.sqlite*"):
         path.write_bytes(b"")
-    refused = second.up(check=False)
+    refused = fresh.up(check=False)
     assert refused.returncode == 1 and "lab restore" in refused.stderr
     shows(refused.stderr.strip().splitlines()[-1])
 

@@ -4,6 +4,8 @@ import json
 import os
 import pathlib
 import random
+import select
+import signal
 import time
 
 import pytest
@@ -212,3 +214,47 @@ def test_lost_helper_is_told(own, shows):
     assert "lost" in told.lower(), f"`lab up` says nothing of what was lost:\n{told}"
     assert all(not ended_by_itself(pid, start) for pid, start in pods.items()), "pods go on without the helper"
     shows(told.strip().splitlines()[0])
+
+
+def helpers_of(lab):
+    return [pid for pid, words in lab.processes().items() if "lab-shim" in words and " helper " in words]
+
+
+def kill(pids, number=signal.SIGKILL):
+    for pid in pids:
+        descriptor = os.pidfd_open(pid)
+        signal.pidfd_send_signal(descriptor, number)
+        if number == signal.SIGKILL:
+            select.select([descriptor], [], [], 10)
+        os.close(descriptor)
+
+
+@pytest.mark.parametrize("what", ["helper", "labd", "helper and labd", "labd hangs"])
+def test_down_ends_all_whatever_is_left(own, what, shows):
+    own.kubectl("apply", "-n", NS, "-f", "-", input=shell("on", "sleep 300", terminationGracePeriodSeconds=1))
+    own.wait("pod/on", "condition=Ready", NS)
+    daemon = own.daemon_pid
+    if what == "labd hangs":
+        kill([daemon], signal.SIGSTOP)
+    if what.startswith("helper"):
+        kill(helpers_of(own))
+    if what.endswith("labd"):
+        own.kill_daemon()
+    result = own.lab("down", "--timeout", "3", timeout=240)
+    assert "has ended" in result.stdout, result.stdout + result.stderr
+    assert not own.supervisors() and not own.processes(), (own.processes(), result.stderr)
+    assert "not running" in own.down().stdout
+    own.up()
+    own.wait("pod/on", "jsonpath={.status.phase}=Failed", NS)
+    shows(f"{what}: {(result.stderr.strip() or result.stdout.strip()).splitlines()[0]}")
+
+
+def test_up_after_a_killed_labd_is_quick_and_names_the_new_one(own, shows):
+    own.kill_daemon()
+    started = time.monotonic()
+    said = own.up().stdout
+    taken = time.monotonic() - started
+    assert str(own.daemon_pid) in said and "ready" in said.splitlines()[0], said
+    # Five seconds is what asking a port costs at which nobody answers.
+    assert taken < 4.5
+    shows(f"{taken:.2f} s")

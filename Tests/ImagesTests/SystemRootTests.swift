@@ -39,6 +39,21 @@ import Testing
         try FileManager.default.removeItem(atPath: first)
         #expect(try system.skeleton() == first)
         #expect(FileManager.default.fileExists(atPath: "\(first)/etc/passwd"))
-        #expect(try FileManager.default.contentsOfDirectory(atPath: "\(scratch.path)/cache").filter { $0.hasPrefix(".") }.isEmpty)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: "\(scratch.path)/cache").filter { $0.hasPrefix(".system") }.isEmpty)
+    }
+
+    @Test func isWholeWhoeverBuildsItFirst() async throws {
+        for _ in 0..<20 {
+            let scratch = try Scratch()
+            let cache = "\(scratch.path)/cache"
+            try await withThrowingTaskGroup(of: String.self) { group in
+                for _ in 0..<6 { group.addTask { try SystemRoot(directory: cache).skeleton() } }
+                for try await root in group {
+                    let manager = FileManager.default
+                    #expect(manager.fileExists(atPath: "\(root)/etc/resolv.conf"), "the last thing that is written")
+                    #expect(manager.fileExists(atPath: "\(root)/dev") && manager.fileExists(atPath: "\(root)/etc/nsswitch.conf"))
+                }
+            }
+        }
     }
 }

@@ -19,4 +19,7 @@ int kd_send_packet(int sock, const void *data, size_t length, const int *fds, in
 long kd_receive_packet(int sock, void *data, size_t capacity, int *fds, int *count);
 // An empty file in memory, close-on-exec; a descriptor or a negative errno.
 int kd_memory_file(const char *name);
+// A pidfd of the process at the other end of a Unix socket; -errno where it cannot be had.
+int kd_peer_pidfd(int socket);
+
 #endif

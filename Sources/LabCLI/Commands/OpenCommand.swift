@@ -80,7 +80,7 @@ struct NotebookFinder {
         let notebook: JSON = try await withTimeout(patience, state, name) {
             try await client.wait(for: .named(name, notebooks, namespace)) { object in
                 guard let object else { throw CommandError("notebook \(name) was deleted") }
-                state.set(object)
+                if let why = state.set(object) { Output.note("waiting for notebook \(name): \(why)") }
                 if object["metadata"]["annotations"].has("kubeflow-resource-stopped") {
                     throw CommandError("notebook \(name) is stopped: remove its annotation kubeflow-resource-stopped to start it")
                 }
@@ -108,8 +108,7 @@ struct NotebookFinder {
             }
             defer { group.cancelAll() }
             if let first = try await group.next(), let value = first { return value }
-            let waiting = state.value["status"]["containerState"]["waiting"]
-            let why = waiting["message"].stringValue ?? waiting["reason"].stringValue ?? "its pod has not started"
+            let why = NotebookState.obstacle(state.value) ?? "its pod has not started"
             throw CommandError(
                 "notebook \(name) is not ready after \(limit.components.seconds) s (\(why)): see 'lab logs notebook/\(name)'")
         }

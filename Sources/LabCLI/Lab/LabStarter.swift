@@ -1,3 +1,4 @@
+import Glibc
 import LabDaemon
 import LabNetwork
 
@@ -58,12 +59,18 @@ struct LabStarter {
 
     /// labd and pods go on without their helper, but nothing new can be opened in the host's network: where it is gone, a new
     /// one takes over what lives.
-    /// - Returns: what was lost with it; nothing where it lives.
+    /// - Returns: what was lost with it, or what a living one says it has lost.
     private func replaceLostHelper(_ client: HelperClient) async throws -> [String] {
         do {
-            _ = try await client.status()
-            return []
-        } catch {
+            let status = try await client.status()
+            if settings.hasUplink, status.uplink.kind == .none {
+                throw CommandError(
+                    "the lab already runs, without an uplink: '\(context.command) down --keep-pods', then '\(context.command) up --uplink'")
+            }
+            return status.lost
+        } catch let known as CommandError {
+            throw known
+        } catch let error as NetworkError {
             guard error.code == .helperUnavailable else { throw CommandError(error.message) }
         }
         do {
@@ -143,6 +150,8 @@ struct LabStarter {
         guard let record = DaemonRecord(path: paths.record), let access = try? APIAccess.read(paths.kubeconfig, command: "lab") else {
             return nil
         }
+        // The helper holds the port open while labd is away: whoever asks there waits for an answer that nobody gives.
+        guard kill(record.pid, 0) == 0 || errno == EPERM else { return nil }
         // A kubeconfig of an earlier start leads elsewhere.
         guard access.server.hasSuffix(":\(record.port)") else { return nil }
         let isReady = try? await APIClient.use(access) { client in
