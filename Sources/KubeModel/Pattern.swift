@@ -21,6 +21,8 @@ public struct Pattern: Sendable, CustomStringConvertible {
     let program: [PatternInstruction]
     /// Groups that are kept, without the whole.
     public let groupCount: Int
+    /// How many steps a character can cost at most.
+    var size: Int { program.count }
 
     /// - Throws: `PatternError` where the text is no expression, repeats too often (Go: 1000) or grows too large.
     public init(_ expression: String) throws(PatternError) {

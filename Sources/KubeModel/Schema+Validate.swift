@@ -3,9 +3,11 @@ extension Schema {
 
     /// What is wrong with a value, in upstream's words: those of kube-openapi for types and ranges, those of the
     /// `field` package for what is required, not supported, too long or duplicate. Empty where nothing is.
-    public func validate(_ value: JSON) -> [APIStatus.Cause] {
+    /// - Parameter old: the stored object, where what has not changed is to pass even if it is wrong by now (ratcheting, as
+    ///   upstream does with custom resources).
+    public func validate(_ value: JSON, old: JSON? = nil) -> [APIStatus.Cause] {
         var validation = SchemaValidation(limit: Self.causeLimit)
-        validation.check(value, self)
+        validation.check(value, self, old: old)
         return validation.causes
     }
 }
@@ -21,15 +23,16 @@ struct SchemaValidation {
     private mutating func add(_ cause: APIStatus.Cause) { if causes.count < limit { causes.append(cause) } }
     private mutating func invalid(_ value: JSON, _ rule: String) { add(.invalid(path.description, value, "\(path) in body \(rule)")) }
 
-    mutating func check(_ value: JSON, _ schema: Schema) {
+    mutating func check(_ value: JSON, _ schema: Schema, old: JSON? = nil) {
         guard causes.count < limit else { return }
+        if let old, old == value { return }
         let body = schema.body
         if value.isNull, schema.isNullable || (body.ownPreserves && body.ownType == .any) { return }
         guard checkType(value, body) else { return }
         if !body.ownEnumeration.isEmpty { checkEnumeration(value, body) }
         switch value {
-        case .object(let members): checkObject(members, body)
-        case .array(let elements): checkList(elements, schema, body)
+        case .object(let members): checkObject(members, body, old: schema.mapIsAtomic ? nil : old?.objectValue)
+        case .array(let elements): checkList(elements, schema, body, old: old)
         case .string(let text): checkString(text, body)
         case .int(let number): checkNumber(Double(number), value, body)
         case .double(let number): checkNumber(number, value, body)
@@ -66,7 +69,7 @@ struct SchemaValidation {
         add(.notSupported(path.description, value, body.ownEnumeration.map { $0.stringValue ?? $0.text }))
     }
 
-    private mutating func checkObject(_ members: JSONObject, _ body: Schema) {
+    private mutating func checkObject(_ members: JSONObject, _ body: Schema, old: JSONObject?) {
         for key in body.ownRequired where members[key] == nil { add(.required(path.child(key).description)) }
         if let rules = body.ownRules {
             if let least = rules.minProperties, members.count < least {
@@ -79,12 +82,12 @@ struct SchemaValidation {
         for (key, member) in members {
             guard let child = body.ownProperties[key] ?? body.ownAdditional else { continue }
             path.push(key)
-            check(member, child)
+            check(member, child, old: old?[key])
             path.pop()
         }
     }
 
-    private mutating func checkList(_ elements: [JSON], _ schema: Schema, _ body: Schema) {
+    private mutating func checkList(_ elements: [JSON], _ schema: Schema, _ body: Schema, old: JSON?) {
         if let rules = body.ownRules {
             if let least = rules.minItems, elements.count < least { invalid(.array(elements), "should have at least \(least) items") }
             if let most = rules.maxItems, elements.count > most {
@@ -100,9 +103,12 @@ struct SchemaValidation {
         default: break
         }
         guard let items = body.ownItems else { return }
+        var before: [JSON: JSON] = [:]
+        let keys = schema.listType == .map ? schema.listMapKeys : []
+        if !keys.isEmpty { for element in old?.elements ?? [] { before[ListKey.object(element, keys: keys, items: items)] = element } }
         for (index, element) in elements.enumerated() {
             path.push(index)
-            check(element, items)
+            check(element, items, old: before.isEmpty ? nil : before[ListKey.object(element, keys: keys, items: items)])
             path.pop()
         }
     }

@@ -75,6 +75,10 @@ public final class Schema: Sendable {
     let ownMergeKey: String?
     let ownStrategies: [String]
     let ownDefaultFunction: String?
+    /// `x-kubernetes-validations`
+    let ownValidationRules: ValidationRules?
+    /// Whether this schema or one below it has rules; what a `$ref` leads to may have some.
+    let ownHasRules: Bool
     /// The properties that have a default, in the order of the schema.
     let ownFieldDefaults: [(key: String, schema: Schema)]
 
@@ -116,6 +120,9 @@ public final class Schema: Sendable {
         ownMergeKey = json["x-kubernetes-patch-merge-key"].stringValue
         ownStrategies = json["x-kubernetes-patch-strategy"].stringValue?.split(separator: ",").map(String.init) ?? []
         ownDefaultFunction = json["x-kindling-default-function"].stringValue
+        ownValidationRules = ValidationRules(json: json["x-kubernetes-validations"])
+        let inner = fields.map(\.schema) + [ownItems, ownAdditional].compactMap { $0 }
+        ownHasRules = ownValidationRules != nil || link != nil || inner.contains { $0.ownHasRules }
     }
 
     /// The name behind `$ref`, alone or as the only branch of `allOf` (as OpenAPI v3 writes it).

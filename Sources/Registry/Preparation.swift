@@ -41,12 +41,31 @@ extension Registry {
     }
 
     /// Finds everything that is wrong with an object in its stored form.
-    func validate(_ object: JSON, old: JSON?, _ kind: Kind, namespace: String) throws(APIStatus) {
+    /// - Returns: warnings about what is wrong but was so before.
+    @discardableResult
+    func validate(_ object: JSON, old: JSON?, _ kind: Kind, namespace: String) throws(APIStatus) -> [String] {
         var causes = ObjectMeta.validate(object["metadata"], kind)
         // Of built-in kinds the rules find duplicates and name them as upstream does; a schema knows only list keys.
-        causes += kind.schema.validate(object).filter { kind.isCustom || $0.reason != "FieldValueDuplicate" }
+        causes += kind.schema.validate(object, old: kind.isCustom ? old : nil).filter { kind.isCustom || $0.reason != "FieldValueDuplicate" }
+        var warnings: [String] = []
+        if kind.isCustom, kind.schema.mayHaveRules {
+            if causes.contains(where: { Self.blockingReasons.contains($0.reason) }) {
+                causes.append(.invalid("<nil>", .null, Self.rulesNotChecked))
+            } else {
+                let found = kind.schema.validateRules(object, old: old)
+                causes += found.causes
+                warnings = found.warnings
+            }
+        }
         if causes.isEmpty { for rules in rules(for: kind) { causes += rules.validate(object, old, context(namespace: namespace)) } }
-        if causes.isEmpty { return }
+        if causes.isEmpty { return warnings }
         throw .invalid(kind: kind.kind, group: kind.group, name: object["metadata"]["name"].stringValue ?? "", causes: causes)
     }
+
+    /// Mistakes after which rules, which count on the schema, are not evaluated (apiextensions' customresource/strategy.go).
+    private static let blockingReasons: Set<String> = [
+        "FieldValueNotSupported", "FieldValueRequired", "FieldValueTooLong", "FieldValueTooMany", "FieldValueTypeInvalid",
+    ]
+    private static let rulesNotChecked =
+        "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation"
 }

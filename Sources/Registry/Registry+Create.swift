@@ -14,7 +14,7 @@ extension Registry {
         let prefix = new["metadata"]["name"].stringValue.map { $0.isEmpty } ?? true ? new["metadata"]["generateName"].stringValue ?? "" : ""
         if !prefix.isEmpty { new["metadata"]["name"] = .string(GenerateName.name(base: prefix)) }
         try normalize(&new, old: nil, kind, namespace: namespace)
-        try validate(new, old: nil, kind, namespace: namespace)
+        warnings += try validate(new, old: nil, kind, namespace: namespace)
         warnings += rules(for: kind).flatMap { $0.warnings(new) }
         let intent = options.origin == .user ? Intent.of(created: object) : nil
         if options.isApply {

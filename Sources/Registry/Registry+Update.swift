@@ -48,8 +48,8 @@ extension Registry {
         for attempt in 0... {
             guard let old = catalogue.get(key) else { throw APIStatus.notFound(kind.plural, group: kind.group, name: key.name) }
             var replacement = try compute(old)
-            try settle(&replacement, over: old, kind, subresource: subresource, options)
-            let warnings = rules(for: kind).flatMap { $0.warnings(replacement.object) }
+            let ratcheted = try settle(&replacement, over: old, kind, subresource: subresource, options)
+            let warnings = ratcheted + rules(for: kind).flatMap { $0.warnings(replacement.object) }
             if isSame(replacement.object, old.value), replacement.intent == nil || replacement.intent == old.intent {
                 return WriteResult(object: old, warnings: warnings)
             }
@@ -63,9 +63,10 @@ extension Registry {
     }
 
     /// Brings the new object into stored form beside the old one and checks it.
+    /// - Returns: warnings about what is wrong but was so before.
     private func settle(
         _ replacement: inout Replacement, over old: StoredObject, _ kind: Kind, subresource: String?, _ options: WriteOptions
-    ) throws {
+    ) throws -> [String] {
         var object = replacement.object
         if subresource == "status" {
             var kept = old.value
@@ -81,11 +82,12 @@ extension Registry {
         }
         try normalize(&object, old: old.value, kind, namespace: old.namespace)
         ObjectMeta.prepareUpdate(&object, old: old.value, kind)
-        try validate(object, old: old.value, kind, namespace: old.namespace)
+        let warnings = try validate(object, old: old.value, kind, namespace: old.namespace)
         if !replacement.hasManagedFields, !isSame(object, old.value) {
             recordManager(&object, old: old.value, kind, subresource: subresource, options)
         }
         replacement.object = object
+        return warnings
     }
 
     /// Equal but for the resourceVersion and the book-keeping of managers.
