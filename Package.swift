@@ -57,7 +57,11 @@ let package = Package(
         .target(name: "Katib", dependencies: ["KubeModel", "Catalogue", "Registry", "ControllerRuntime", log], path: "Sources/Controllers/Katib"),
         .target(name: "Workflows", dependencies: ["KubeModel", "Catalogue", "Registry", "ControllerRuntime", log], path: "Sources/Controllers/Workflows"),
         .target(name: "Notebooks", dependencies: ["KubeModel", "Catalogue", "Registry", "ControllerRuntime", log], path: "Sources/Controllers/Notebooks"),
-        .target(name: "KubeServer", dependencies: ["KubeModel", "Catalogue", "Registry", log] + nio),
+        // Compressed header blocks of SPDY, which kubectl's older streams speak.
+        .target(name: "CSPDY", linkerSettings: [.linkedLibrary("z")]),
+        .target(
+            name: "KubeServer",
+            dependencies: ["KubeModel", "Catalogue", "Registry", "CSPDY", log, .product(name: "NIOWebSocket", package: "swift-nio"), .product(name: "Crypto", package: "swift-crypto")] + nio),
         .target(
             name: "LabDaemon",
             dependencies: [
@@ -85,7 +89,7 @@ let package = Package(
         .testTarget(name: "WorkloadsTests", dependencies: ["Workloads", "Notebooks", "ControllerRuntime", "Registry", "Catalogue", "KubeModel", log]),
         .testTarget(name: "KatibTests", dependencies: ["Katib", "ControllerRuntime", "Registry", "Catalogue", "KubeModel", log]),
         .testTarget(name: "WorkflowsTests", dependencies: ["Workflows", "ControllerRuntime", "Registry", "Catalogue", "KubeModel", log]),
-        .testTarget(name: "KubeServerTests", dependencies: ["KubeServer", "Registry", "Catalogue", "KubeModel", log] + nio),
+        .testTarget(name: "KubeServerTests", dependencies: ["KubeServer", "Registry", "Catalogue", "KubeModel", log, .product(name: "NIOWebSocket", package: "swift-nio")] + nio),
         .testTarget(name: "LabCLITests", dependencies: ["LabCLI", "KubeModel", "Images"]),
     ],
     swiftLanguageModes: [.v6]

@@ -17,13 +17,15 @@ public final class APIServer: Sendable {
 
     /// - Parameters:
     ///   - logs: where the logs of pods come from; without it `pods/log` answers 503.
+    ///   - streams: where `pods/exec`, `pods/attach` and `pods/portforward` lead; without it they answer 503.
     ///   - operations: what `lab` asks for beside the Kubernetes API; without it these paths are unknown.
     ///   - metrics: what pods and nodes use; without it `metrics.k8s.io` answers 503.
     ///   - authenticator: who is who. Without a known user only the health checks and `/version` answer.
     ///   - bookmarkInterval: how often a watch that asked for bookmarks gets one.
     ///   - group: the event loops that connections run on.
     public init(
-        registry: Registry, logs: (any PodLogs)? = nil, operations: (any LabOperations)? = nil, metrics: (any MetricsSource)? = nil,
+        registry: Registry, logs: (any PodLogs)? = nil, streams: (any PodStreams)? = nil, operations: (any LabOperations)? = nil,
+        metrics: (any MetricsSource)? = nil,
         authenticator: any Authenticator, version: VersionInfo, limits: HTTPLimits = HTTPLimits(),
         bookmarkInterval: Duration = .seconds(60), clock: TimeSource = .system, group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
         logger: Logger
@@ -33,8 +35,10 @@ public final class APIServer: Sendable {
             authenticator: authenticator, health: health, version: version, discovery: discovery,
             openAPI: OpenAPI(registry: registry, discovery: discovery, version: version),
             resources: ResourceHandler(
-                registry: registry, pages: PageStore(), logs: logs, clock: { clock.now }, logger: logger, bookmarkInterval: bookmarkInterval),
-            reviews: AccessReviews(authenticator: authenticator), metrics: MetricsAPI(catalogue: registry.catalogue, source: metrics), operations: operations, logger: logger)
+                registry: registry, pages: PageStore(), logs: logs, streams: streams, clock: { clock.now }, logger: logger,
+                bookmarkInterval: bookmarkInterval),
+            reviews: AccessReviews(authenticator: authenticator), metrics: MetricsAPI(catalogue: registry.catalogue, source: metrics),
+            operations: operations, logger: logger)
         self.router = router
         server = HTTPServer(group: group, limits: limits, logger: logger) { await router.respond($0) }
     }

@@ -49,7 +49,8 @@ public struct Daemon: Sendable {
         let agent = try await makeNode(registry, helper)
         let exposer = LoopbackExposer(helper: helper, logger: logger)
         let server = APIServer(
-            registry: registry, logs: PodLogsAdapter(agent: agent), operations: LabOperationsAdapter(agent: agent), metrics: MetricsAdapter(agent: agent),
+            registry: registry, logs: PodLogsAdapter(agent: agent), streams: PodStreamsAdapter(agent: agent),
+            operations: LabOperationsAdapter(agent: agent), metrics: MetricsAdapter(agent: agent),
             authenticator: CertificateAuthenticator(),
             version: VersionInfo(gitVersion: "\(Version.kubernetes)+kindling-\(Version.kindling)"), logger: logger)
         server.addReadinessCheck("catalogue") { !catalogue.isClosed }

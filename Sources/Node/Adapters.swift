@@ -26,6 +26,10 @@ struct SandboxContainerRuntime: ContainerRuntime {
         }
     }
 
+    func connect(_ address: PodAddress, port: Int) async throws -> SocketStream {
+        try runtime.stream(over: try await PodDialer.connect(namespacePath: address.namespacePath, port: port))
+    }
+
     func remove(_ directory: String) async throws { try await runtime.remove(stateDirectory: directory) }
 
     func terminationMessage(stateDirectory: String) -> [UInt8] { runtime.terminationMessage(stateDirectory: stateDirectory) }
@@ -45,6 +49,7 @@ struct SandboxContainer: RunningContainer {
 
     var startedAt: Timestamp { Timestamp(nanosecondsSince1970: sandbox.startedAt) }
     var namespaces: JoinedNamespaces { sandbox.namespaces }
+    var processNamespaces: ProcessNamespaces? { sandbox.processNamespaces }
     func wait() async -> ContainerExit { ContainerExit(await sandbox.wait()) }
 
     func usage() -> ContainerUsage? {
@@ -60,6 +65,11 @@ struct SandboxContainer: RunningContainer {
         }
     }
 
+    func attach(takesInput: Bool) async throws -> any ContainerProcess {
+        let program = try await runtime.attach(to: sandbox, takesInput: takesInput)
+        return AttachedContainer(program: program, sandbox: sandbox)
+    }
+
     func run(_ command: [String], timeout: Duration?, outputLimit: Int) async throws -> ExecResult {
         do {
             return try await runtime.run(command, in: sandbox, timeout: timeout, outputLimit: outputLimit)
@@ -72,6 +82,21 @@ struct SandboxContainer: RunningContainer {
         // The only failure is a process that may not be signalled, which is never one of ours; SIGKILL has no error at all.
         if number == SIGKILL { sandbox.kill() } else { try? sandbox.signal(number) }
     }
+}
+
+/// Somebody who looks on at a container's own program.
+struct AttachedContainer: ContainerProcess {
+    let program: AttachedProgram
+    let sandbox: Sandbox
+
+    func read(_ stream: ExecProcess.Stream) async throws -> [UInt8]? { try await program.read(stream) }
+    func write(_ bytes: [UInt8]) async throws -> Bool { try await program.write(bytes) }
+    func closeInput() { program.closeInput() }
+    func resize(columns: UInt16, rows: UInt16) { program.resize(columns: columns, rows: rows) }
+    func signal(_ number: Int32) { try? sandbox.signal(number) }
+    func hangUp() { program.hangUp() }
+    /// Of the looking on, which cannot fail; how the container ended is in its pod's status.
+    func wait() async -> ExecExit { ExecExit(exitCode: 0) }
 }
 
 extension ContainerExit {

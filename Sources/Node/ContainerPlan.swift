@@ -64,6 +64,8 @@ struct ContainerPlan {
         }
         spec.namespaces = namespaces
         spec.limits = limits
+        spec.usesTerminal = container.json["tty"].boolValue == true
+        if container.json["stdin"].boolValue == true { spec.input = container.json["stdinOnce"].boolValue == true ? .once : .open }
         spec.terminationMessagePath = container.terminationMessagePath
         return spec
     }
@@ -87,6 +89,7 @@ struct ContainerPlan {
         for variable in environment.environmentVariables { variables.set(variable.name, variable.value) }
         variables.set("HOSTNAME", hostname)
         if variables.values["HOME"] == nil { variables.set("HOME", home) }
+        if container.json["tty"].boolValue == true, variables.values["TERM"] == nil { variables.set("TERM", "xterm") }
         if !gpus.indices.isEmpty {
             variables.set("NVIDIA_VISIBLE_DEVICES", gpus.indices.map(String.init).joined(separator: ","))
         }

@@ -16,12 +16,16 @@ protocol ContainerRuntime: Sendable {
     func share(_ directory: String) throws -> SharedPlaces
     /// Takes it away; nothing there is no error.
     func unshare(_ directory: String) throws
+    /// Connects to a port in a pod's network, on its loopback.
+    func connect(_ address: PodAddress, port: Int) async throws -> SocketStream
 }
 
 protocol RunningContainer: Sendable {
     var startedAt: Timestamp { get }
     /// For other containers of the pod to join, while this one runs.
     var namespaces: JoinedNamespaces { get }
+    /// For a container that is to see this one's processes, while this one runs; `nil` where that cannot be.
+    var processNamespaces: ProcessNamespaces? { get }
     /// How it ended, once all its output is in the log.
     func wait() async -> ContainerExit
     /// A container that has ended is no error.
@@ -32,6 +36,8 @@ protocol RunningContainer: Sendable {
     /// - Throws: `ContainerSetupFailure` when the program cannot run; anything else is a problem of the daemon, or the container
     ///   has ended.
     func exec(_ request: ExecRequest) async throws -> any ContainerProcess
+    /// Looks on at the container's own program.
+    func attach(takesInput: Bool) async throws -> any ContainerProcess
     /// Runs a command to its end, as probes and lifecycle hooks do; its process group is killed when it takes too long or the
     /// task is cancelled.
     /// - Parameters:
@@ -59,6 +65,7 @@ public protocol ContainerProcess: Sendable {
 extension ExecProcess: ContainerProcess {}
 
 extension RunningContainer {
+    var processNamespaces: ProcessNamespaces? { nil }
     func usage() -> ContainerUsage? { nil }
 }
 

@@ -12,8 +12,11 @@ struct ContainerSpec: Sendable {
     let isInit: Bool
     /// An init container with `restartPolicy: Always`: it runs beside the others.
     let isSidecar: Bool
+    /// Added to a running pod, to look into it.
+    let isEphemeral: Bool
 
-    init(_ json: JSON, isInit: Bool) {
+    init(_ json: JSON, isInit: Bool, isEphemeral: Bool = false) {
+        self.isEphemeral = isEphemeral
         self.json = json
         self.isInit = isInit
         name = json["name"].stringValue ?? ""
@@ -23,6 +26,8 @@ struct ContainerSpec: Sendable {
     }
 
     func strings(_ field: String) -> [String] { json[field].elements.compactMap(\.stringValue) }
+    /// The container whose processes an ephemeral one shares.
+    var targetContainer: String? { isEphemeral ? json["targetContainerName"].stringValue.flatMap { $0.isEmpty ? nil : $0 } : nil }
     var command: [String] { strings("command") }
     var arguments: [String] { strings("args") }
     var resources: JSON { json["resources"] }
@@ -31,15 +36,19 @@ struct ContainerSpec: Sendable {
     var terminationMessagePath: String { json["terminationMessagePath"].stringValue ?? "/dev/termination-log" }
     var fallsBackToLogs: Bool { json["terminationMessagePolicy"].stringValue == "FallbackToLogsOnError" }
     /// As Events name it.
-    var fieldPath: String { isInit ? "spec.initContainers{\(name)}" : "spec.containers{\(name)}" }
+    var fieldPath: String { isEphemeral ? "spec.ephemeralContainers{\(name)}" : isInit ? "spec.initContainers{\(name)}" : "spec.containers{\(name)}" }
 }
 
 /// What the node reads of a pod, parsed once per look at it.
 struct PodSpec: Sendable {
+    /// As Katib's rule for pods of trials names it.
+    static let builtinCollector = "kindling.dev/metrics-collector:builtin"
+
     let object: StoredObject
     let json: JSON
     let containers: [ContainerSpec]
     let initContainers: [ContainerSpec]
+    let ephemeralContainers: [ContainerSpec]
     /// `Always`, `OnFailure` or `Never`.
     let restartPolicy: String
 
@@ -48,16 +57,19 @@ struct PodSpec: Sendable {
         json = object.value["spec"]
         containers = json["containers"].elements.map { ContainerSpec($0, isInit: false) }
         initContainers = json["initContainers"].elements.map { ContainerSpec($0, isInit: true) }
+        // Katib's collector is labd itself: it is listed for the sake of its log, and never started.
+        ephemeralContainers = json["ephemeralContainers"].elements.filter { $0["image"].stringValue != Self.builtinCollector }
+            .map { ContainerSpec($0, isInit: false, isEphemeral: true) }
         restartPolicy = json["restartPolicy"].stringValue ?? "Always"
     }
 
     var uid: String { object.uid }
     var name: String { object.name }
     var namespace: String { object.namespace }
-    /// Init containers in order, then the others.
     /// Whether containers run beside each other, and so have an ipc namespace and `/dev/shm` in common.
     var hasSeveral: Bool { containers.count + initContainers.count(where: \.isSidecar) > 1 }
-    var all: [ContainerSpec] { initContainers + containers }
+    /// Init containers in order, then the others, then those that were added to look into it.
+    var all: [ContainerSpec] { initContainers + containers + ephemeralContainers }
     var nodeName: String { json["nodeName"].stringValue ?? "" }
     var securityContext: JSON { json["securityContext"] }
     var gracePeriodSeconds: Int { max(0, json["terminationGracePeriodSeconds"].intValue ?? 30) }

@@ -34,6 +34,7 @@ struct PodStatus {
         if !status.has("startTime") { status["startTime"] = now.json }
         if !spec.initContainers.isEmpty { status["initContainerStatuses"] = .array(spec.initContainers.map(container)) }
         status["containerStatuses"] = .array(spec.containers.map(container))
+        if !spec.ephemeralContainers.isEmpty { status["ephemeralContainerStatuses"] = .array(spec.ephemeralContainers.map(container)) }
         if !status.has("qosClass") { status["qosClass"] = .string(PodResources.qualityOfService(spec)) }
         return status
     }

@@ -51,7 +51,7 @@ extension PodWorker {
     }
 
     /// Starts a container unless its back-off has not passed. Returns when to try again.
-    private func startIfDue(_ container: ContainerSpec, _ spec: PodSpec) async -> Duration? {
+    func startIfDue(_ container: ContainerSpec, _ spec: PodSpec) async -> Duration? {
         let run = containers[container.name] ?? ContainerRun()
         if let ended = run.ended, let left = run.restarts.remaining(since: ended.finishedAt, now: context.now) {
             if run.waiting?.reason != "CrashLoopBackOff" {
@@ -166,8 +166,7 @@ extension PodWorker {
             gpus: GPUDevices(indices: record?.gpus[container.name] ?? []))
         do {
             let sandbox = try plan.spec(
-                places, namespaces: JoinedNamespaces(network: address?.namespacePath, ipc: shared?.ipc, uts: nil),
-                sharedMemory: shared?.memory)
+                places, namespaces: joined(by: container, shared), sharedMemory: shared?.memory)
             let refused = plan.refusedCapabilities
             if !refused.isEmpty {
                 event(

@@ -33,7 +33,8 @@ extension PodWorker {
 
     /// The pod has sidecars, and nothing else of it runs or will be started.
     func areOnlySidecarsLeft(_ spec: PodSpec) -> Bool {
-        guard spec.initContainers.contains(where: \.isSidecar) else { return false }
+        let isLookedInto = spec.ephemeralContainers.contains { containers[$0.name]?.running != nil }
+        guard isLookedInto || spec.initContainers.contains(where: \.isSidecar) else { return false }
         let hasFailed = spec.restartPolicy == "Never" && spec.initContainers.contains { container in
             !container.isSidecar && containers[container.name]?.ended.map { $0.exitCode != 0 } ?? false
         }

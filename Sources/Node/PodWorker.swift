@@ -53,9 +53,10 @@ actor PodWorker {
         if let eviction { return try await end(spec, because: .eviction(eviction)) }
         if stopping != nil || areOnlySidecarsLeft(spec) { return try await end(spec, because: .completion) }
         let delay = await advance(spec)
+        let other = await advanceEphemeral(spec)
         refreshVolumes(spec)
         try await writeStatus(spec)
-        return [left, delay, measuring(spec)].compactMap { $0 }.min()
+        return [left, delay, other, measuring(spec)].compactMap { $0 }.min()
     }
 
     /// A pod that may not run here fails before anything of it has started.

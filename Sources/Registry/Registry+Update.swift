@@ -74,6 +74,11 @@ extension Registry {
             if replacement.hasManagedFields { kept["metadata"]["managedFields"] = object["metadata"]["managedFields"] }
             object = kept
             replacement.intent = nil
+        } else if subresource == EphemeralContainers.subresource {
+            var kept = EphemeralContainers.taken(from: object, into: old.value)
+            if replacement.hasManagedFields { kept["metadata"]["managedFields"] = object["metadata"]["managedFields"] }
+            object = kept
+            replacement.intent = nil
         } else if kind.hasStatus {
             if old.value.has("status") { object["status"] = old.value["status"] } else { object.remove("status") }
         }
@@ -83,6 +88,10 @@ extension Registry {
         try normalize(&object, old: old.value, kind, namespace: old.namespace)
         ObjectMeta.prepareUpdate(&object, old: old.value, kind)
         let warnings = try validate(object, old: old.value, kind, namespace: old.namespace)
+        if kind.resource == .pods, subresource != "status" {
+            let causes = EphemeralContainers.validate(object, old: old.value, subresource: subresource)
+            if !causes.isEmpty { throw APIStatus.invalid(kind: kind.kind, group: kind.group, name: old.name, causes: causes) }
+        }
         if !replacement.hasManagedFields, !isSame(object, old.value) {
             recordManager(&object, old: old.value, kind, subresource: subresource, options)
         }

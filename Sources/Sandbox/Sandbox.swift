@@ -27,6 +27,11 @@ public final class Sandbox: Sendable {
         JoinedNamespaces(network: "/proc/\(initPID)/ns/net", ipc: "/proc/\(initPID)/ns/ipc", uts: "/proc/\(initPID)/ns/uts")
     }
 
+    /// For another container that is to see this one's processes; valid while it runs.
+    public var processNamespaces: ProcessNamespaces {
+        ProcessNamespaces(processes: "/proc/\(initPID)/ns/pid", user: "/proc/\(initPID)/ns/user")
+    }
+
     /// The exit record, once all processes of the container are gone and its output is in the log.
     public func wait() async -> ExitRecord {
         await withCheckedContinuation { continuation in

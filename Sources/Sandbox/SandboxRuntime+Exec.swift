@@ -53,6 +53,20 @@ extension SandboxRuntime {
         try await exec(ExecRequest(arguments, mergesStreams: true), in: sandbox).collect(limit: outputLimit, timeout: timeout)
     }
 
+    /// Looks on at a container's own program, and types where it has an input.
+    /// - Throws: ``SandboxError`` where the container has ended, or too many look on already.
+    public func attach(to sandbox: Sandbox, takesInput: Bool) async throws -> AttachedProgram {
+        try await withCheckedThrowingContinuation { continuation in
+            queue.async { [self] in
+                continuation.resume(
+                    with: Result {
+                        try AttachedProgram.open(
+                            stateDirectory: sandbox.stateDirectory, takesInput: takesInput, watcher)
+                    })
+            }
+        }
+    }
+
     /// Waits for the program to start; gives its terminal, if it has one.
     private func firstExecEvent(of supervisor: Supervisor) async throws -> OwnedDescriptor? {
         try await withCheckedThrowingContinuation { continuation in
@@ -95,7 +109,7 @@ private struct ExecStreams {
         usesTerminal = request.usesTerminal
         if usesTerminal { return }
         if request.takesInput {
-            let pipe = try Self.pipe()
+            let pipe = try Pipe()
             input = pipe.writing
             theirs.append(pipe.reading)
         } else {
@@ -103,23 +117,16 @@ private struct ExecStreams {
             guard null >= 0 else { throw .system(operation: "open /dev/null", errno: errno) }
             theirs.append(OwnedDescriptor(null))
         }
-        let first = try Self.pipe()
+        let first = try Pipe()
         output = first.reading
         theirs.append(first.writing)
         if request.mergesStreams {
             theirs.append(first.writing)
         } else {
-            let second = try Self.pipe()
+            let second = try Pipe()
             error = second.reading
             theirs.append(second.writing)
         }
-    }
-
-    private static func pipe() throws(SandboxError) -> (reading: OwnedDescriptor, writing: OwnedDescriptor) {
-        var ends: [Int32] = [-1, -1]
-        let code = ksb_pipe(&ends)
-        guard code == 0 else { throw .system(operation: "make a pipe for a program in a container", errno: -code) }
-        return (OwnedDescriptor(ends[0]), OwnedDescriptor(ends[1]))
     }
 
     func process(_ supervisor: Supervisor, _ watcher: DescriptorWatcher, _ terminal: OwnedDescriptor?) throws(SandboxError) -> ExecProcess {

@@ -37,6 +37,10 @@ public struct SandboxSpec: Sendable {
     public var readOnlyPaths: [String]
     /// A file that becomes standard input; nil is `/dev/null`.
     public var stdinPath: String?
+    /// Whether those who attach may type. ``stdinPath`` must be nil then.
+    public var input: StandardInput
+    /// A terminal in place of pipes; its log has all under `stdout`.
+    public var usesTerminal: Bool
     /// Where the container may leave its last words. A file `termination-log` of the state directory is mounted there;
     /// read it with ``SandboxRuntime/terminationMessage(stateDirectory:)``.
     public var terminationMessagePath: String?
@@ -70,12 +74,23 @@ public struct SandboxSpec: Sendable {
         self.maskedPaths = []
         self.readOnlyPaths = []
         self.stdinPath = nil
+        self.input = .none
+        self.usesTerminal = false
         self.terminationMessagePath = nil
         self.sharedMemoryBytes = 64 << 20
         self.temporaryFileSystem = false
         self.umask = 0o022
         self.openFiles = 1 << 20
     }
+}
+
+/// Standard input of a container's own program.
+public enum StandardInput: Sendable, Hashable {
+    case none
+    /// A pipe for whoever attaches; it never ends.
+    case open
+    /// It ends when the first who has attached closes it.
+    case once
 }
 
 /// One mount of a container. All mounts are `nosuid,nodev` and private; missing targets are created inside the root.
@@ -109,11 +124,25 @@ public struct JoinedNamespaces: Sendable {
     public var network: String?
     public var ipc: String?
     public var uts: String?
+    /// Another container's processes, to be seen and signalled.
+    public var processes: ProcessNamespaces?
 
     public init(network: String? = nil, ipc: String? = nil, uts: String? = nil) {
         self.network = network
         self.ipc = ipc
         self.uts = uts
+    }
+}
+
+/// What a container joins to share another's processes: their numbers, and the user namespace that gives a right over them. The
+/// container ends with the other one.
+public struct ProcessNamespaces: Sendable {
+    public var processes: String
+    public var user: String
+
+    public init(processes: String, user: String) {
+        self.processes = processes
+        self.user = user
     }
 }
 

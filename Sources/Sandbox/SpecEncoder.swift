@@ -62,6 +62,10 @@ struct SpecEncoder {
         if let path = spec.namespaces.network { try append(KSB_NET_PATH, path: path, "network namespace") }
         if let path = spec.namespaces.ipc { try append(KSB_IPC_PATH, path: path, "ipc namespace") }
         if let path = spec.namespaces.uts { try append(KSB_UTS_PATH, path: path, "uts namespace") }
+        if let shared = spec.namespaces.processes {
+            try append(KSB_PROCESS_PATH, path: shared.processes, "namespace of processes")
+            try append(KSB_USER_PATH, path: shared.user, "user namespace")
+        }
     }
 
     private mutating func appendMounts(_ mounts: [Mount]) throws(SandboxError) {
@@ -116,10 +120,13 @@ struct SpecEncoder {
         if spec.log.mergeStreams { flags |= KSB_MERGE_STREAMS.rawValue }
         if environment.identity.denySetgroups { flags |= KSB_NO_SETGROUPS.rawValue }
         if environment.limitProcessesByUser { flags |= KSB_LIMIT_NPROC.rawValue }
+        if spec.usesTerminal { flags |= KSB_TERMINAL.rawValue }
+        if spec.input != .none { flags |= KSB_OPEN_STDIN.rawValue }
+        if spec.input == .once { flags |= KSB_STDIN_ONCE.rawValue }
         numbers.flags = flags
         append(KSB_NUMBERS, withUnsafeBytes(of: numbers) { Array($0) })
         for group in spec.supplementaryGroups { append(KSB_GROUP, withUnsafeBytes(of: group) { Array($0) }) }
-        if let own = environment.identity.ownMaps {
+        if let own = environment.identity.ownMaps, spec.namespaces.processes == nil {
             try append(KSB_UID_MAP, own.users, "uid map")
             try append(KSB_GID_MAP, own.groups, "gid map")
         }

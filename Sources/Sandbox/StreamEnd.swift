@@ -38,8 +38,8 @@ final class StreamEnd: Sendable {
             switch code {
             case EINTR: continue
             case EAGAIN: return .later
-            // A terminal whose other end nobody has open any more.
-            case EIO: return .end
+            // A terminal whose other end nobody has open any more; a connection that was broken off.
+            case EIO, ECONNRESET: return .end
             default: throw .system(operation: "read a stream of a container", errno: code)
             }
         }
@@ -52,7 +52,7 @@ final class StreamEnd: Sendable {
             switch errno {
             case EINTR: continue
             case EAGAIN: return .later
-            case EPIPE, EIO: return .broken
+            case EPIPE, EIO, ECONNRESET: return .broken
             case let code: throw .system(operation: "write to a stream of a container", errno: code)
             }
         }

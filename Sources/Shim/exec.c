@@ -8,7 +8,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
@@ -22,16 +21,11 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common.h"
 #include "run.h"
-
-#ifndef TIOCGPTPEER
-#define TIOCGPTPEER _IO('T', 0x41)
-#endif
 
 enum { CONTROL = 3, CONTAINER, SPEC, REQUEST, STREAMS };
 
@@ -60,16 +54,10 @@ static int enter_container(void) {
     return 0;
 }
 
-// A terminal of the container's own, owned by its user, as standard streams.
-static int open_terminal(int socket) {
-    int unlocked = 0;
-    struct statfs system;
-    int leader = open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC);
-    if (leader < 0 || fstatfs(leader, &system) < 0 || system.f_type != DEVPTS_SUPER_MAGIC)
-        return fail("open a terminal", "/dev/pts of the container must be a terminal file system");
-    if (ioctl(leader, TIOCSPTLCK, &unlocked) < 0) return fail("open a terminal", "it cannot be unlocked");
-    int follower = ioctl(leader, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-    if (follower < 0 || ioctl(follower, TIOCSCTTY, 0) < 0) return fail("open a terminal", "its other end cannot be taken");
+static int take_terminal(int socket) {
+    int leader, follower;
+    if (terminal_open(&leader, &follower) < 0) return -1;
+    if (ioctl(follower, TIOCSCTTY, 0) < 0) return fail("open a terminal", "it cannot be taken");
     for (int stream = 0; stream < 3; stream++)
         if (dup2(follower, stream) < 0) return fail("open a terminal", "it cannot become a standard stream");
     if (!byte_send(socket, 'T', leader)) return fail("open a terminal", "nobody takes it");
@@ -95,7 +83,7 @@ static int become_program(int socket) {
     if (assume_identity(&self.spec) < 0) return -1;
     // A change of identity resets it to the machine's setting.
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    if (self.wants_terminal && open_terminal(socket) < 0) return -1;
+    if (self.wants_terminal && take_terminal(socket) < 0) return -1;
     if (drop_privileges(&self.spec) < 0) return -1;
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     umask(self.spec.numbers.umask);
@@ -118,24 +106,8 @@ static void tell(uint32_t type, int status) {
         memcpy(event.step, failure.step, sizeof event.step);
         memcpy(event.message, failure.message, sizeof event.message);
     }
-    struct iovec vector = {&event, sizeof event};
-    union {
-        char buffer[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr align;
-    } control;
-    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
-    if (type == KSB_EVENT_STARTED && self.terminal >= 0) {
-        memset(&control, 0, sizeof control);
-        message.msg_control = &control;
-        message.msg_controllen = sizeof control;
-        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-        header->cmsg_level = SOL_SOCKET;
-        header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(header), &self.terminal, sizeof(int));
-    }
     // Nobody may be listening any more.
-    sendmsg(CONTROL, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    packet_send(CONTROL, &event, sizeof event, type == KSB_EVENT_STARTED ? self.terminal : -1, MSG_DONTWAIT);
 }
 
 static int read_request(void) {

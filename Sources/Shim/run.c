@@ -31,6 +31,7 @@ struct supervisor {
     uint64_t init_start;
     int init_pidfd;
     int socket;     // to the init
+    int input;      // writing end of stdin, or the terminal, for those who attach; -1: none
     int output[2];  // reading ends of stdout and stderr
     struct log *log;
     int64_t started_ns;
@@ -70,12 +71,13 @@ static void tell(uint32_t type, const struct outcome *outcome) {
     send(CONTROL, &event, sizeof event, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-static int start_init(bool shared_user_namespace) {
-    int pair[2], out[2], err[2];
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0 || pipe2(out, O_CLOEXEC) < 0 || pipe2(err, O_CLOEXEC) < 0)
+static int start_init(bool shared_user_namespace, bool own_processes) {
+    int pair[2], in[2], out[2], err[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0 || pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0 ||
+        pipe2(err, O_CLOEXEC) < 0)
         return fail("prepare pipes", "no descriptors are left");
     struct clone_args arguments = {
-        .flags = CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD, .exit_signal = SIGCHLD, .pidfd = (uint64_t)(uintptr_t)&self.init_pidfd};
+        .flags = (own_processes ? CLONE_NEWPID : 0) | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD, .exit_signal = SIGCHLD, .pidfd = (uint64_t)(uintptr_t)&self.init_pidfd};
     if (self.groups.unified_fd >= 0) {
         arguments.flags |= CLONE_INTO_CGROUP;
         arguments.cgroup = (uint64_t)self.groups.unified_fd;
@@ -86,19 +88,22 @@ static int start_init(bool shared_user_namespace) {
         rename_init();
         close(CONTROL);
         close(pair[0]);
+        close(in[1]);
         close(out[0]);
         close(err[0]);
         struct init_context context = {
-            .socket = pair[1], .output = {out[1], err[1]}, .user_namespace = shared_user_namespace ? USER_NAMESPACE : -1,
+            .socket = pair[1], .input = in[0], .output = {out[1], err[1]}, .user_namespace = shared_user_namespace ? USER_NAMESPACE : -1,
             .in_unified_group = self.groups.unified_fd >= 0};
         init_main(&context);
     }
     close(pair[1]);
+    close(in[0]);
     close(out[1]);
     close(err[1]);
     self.init = (pid_t)pid;
     self.init_start = run_start_time(self.init);
     self.socket = pair[0];
+    self.input = in[1];
     self.output[0] = out[0];
     self.output[1] = err[0];
     return 0;
@@ -106,7 +111,22 @@ static int start_init(bool shared_user_namespace) {
 
 // The part that needs no spec.
 static int prepare(bool shared_user_namespace) {
-    if (cgroups_create(&self.groups) < 0 || start_init(shared_user_namespace) < 0) return -1;
+    if (cgroups_create(&self.groups) < 0 || start_init(shared_user_namespace, true) < 0) return -1;
+    return cgroups_attach(&self.groups, self.init);
+}
+
+// The init that waits has a namespace of processes to itself: one in another container's takes its place.
+static int share_processes(const char *path) {
+    kill(self.init, SIGKILL);
+    waitpid(self.init, NULL, 0);
+    int old[] = {self.init_pidfd, self.socket, self.input, self.output[0], self.output[1]};
+    for (size_t i = 0; i < sizeof old / sizeof old[0]; i++) close(old[i]);
+    self.init = 0;
+    self.socket = self.input = self.output[0] = self.output[1] = self.init_pidfd = -1;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || setns(fd, CLONE_NEWPID) < 0) return fail("share processes", "%s must be a namespace of processes; has its container ended?", path);
+    close(fd);
+    if (start_init(false, false) < 0) return -1;
     return cgroups_attach(&self.groups, self.init);
 }
 
@@ -138,9 +158,10 @@ static int take_spec(void) {
         cgroups_remove(&self.groups);
         _exit(0);
     }
+    int result = spec_read(descriptor, &self.spec);
+    if (failure.kind == 0 && result == 0 && self.spec.process_path) share_processes(self.spec.process_path);
     if (failure.kind == 0 && !byte_send(self.socket, 'S', descriptor))
         fail("start the container's init", "it ended before it had its spec");
-    int result = spec_read(descriptor, &self.spec);
     close(descriptor);
     if (result < 0 || failure.kind) return -1;
     const struct ksb_numbers *numbers = &self.spec.numbers;
@@ -148,6 +169,11 @@ static int take_spec(void) {
     if (cgroups_limit(&self.groups, &self.spec) < 0) return -1;
     self.log = log_open(self.spec.log_path, numbers->log_max_bytes, numbers->log_max_files);
     if (!self.log) return -1;
+    if (!(numbers->flags & KSB_OPEN_STDIN)) {
+        close(self.input);
+        self.input = -1;
+    }
+    if (attach_listen(&self.spec, &self.input) < 0) return -1;
     if (record_spec(&self.spec) < 0 || record_state(&self.spec, &self.groups, self.init, self.init_start, self.started_ns) < 0) return -1;
     // Only now look whether the daemon lives: if it is gone before this, the next one may find no record and start the container
     // again, so we must not; if it goes after this, the next one finds the record.
@@ -166,9 +192,20 @@ static void hold_mounts(void) {
     open(path, O_RDONLY | O_CLOEXEC);
 }
 
+// The container's terminal is both where it writes and where one types.
+static void take_terminal(int terminal) {
+    for (int stream = 0; stream < 2; stream++)
+        if (self.output[stream] >= 0) close(self.output[stream]);
+    if (self.input >= 0) close(self.input);
+    self.output[0] = terminal;
+    self.output[1] = -1;
+    self.input = fcntl(terminal, F_DUPFD_CLOEXEC, 0);
+}
+
 static void hear_init(void) {
     struct init_message message;
-    ssize_t count = recv(self.socket, &message, sizeof message, MSG_DONTWAIT);
+    int descriptor;
+    ssize_t count = message_receive(self.socket, &message, &descriptor);
     if (count != sizeof message) {
         // A peer that ends without having read all we sent resets the connection once, before its own last words come.
         if (count >= 0 || (errno != EAGAIN && errno != ECONNRESET)) {
@@ -178,6 +215,12 @@ static void hear_init(void) {
         return;
     }
     switch (message.type) {
+    case INIT_TERMINAL:
+        if (!self.started && descriptor >= 0) {
+            take_terminal(descriptor);
+            descriptor = -1;
+        }
+        break;
     case INIT_NEEDS_MAPS:
         if (!self.started) write_maps();
         break;
@@ -196,6 +239,7 @@ static void hear_init(void) {
         break;
     default: break;
     }
+    if (descriptor >= 0) close(descriptor);
 }
 
 static void check_memory(void) {
@@ -209,21 +253,23 @@ static void check_memory(void) {
 static void supervise(void) {
     bool watch_memory = self.spec.numbers.memory_bytes && !cgroups_limit_memory(&self.groups);
     for (;;) {
-        struct pollfd fds[] = {
-            {.fd = self.init_pidfd, .events = POLLIN},
-            {.fd = self.socket, .events = POLLIN},
-            {.fd = self.output[0], .events = POLLIN},
-            {.fd = self.output[1], .events = POLLIN},
-        };
-        int count = poll(fds, 4, watch_memory ? WATCHDOG_MS : -1);
+        struct pollfd fds[5 + ATTACH_CLIENTS] = {{.fd = self.init_pidfd, .events = POLLIN}, {.fd = self.socket, .events = POLLIN}};
+        size_t attached = attach_poll(fds + 4);
+        // While a client has not taken what it was given, nothing more is read: the container waits.
+        bool blocked = attach_blocked();
+        for (int stream = 0; stream < 2; stream++) fds[2 + stream] = (struct pollfd){.fd = blocked ? -1 : self.output[stream], .events = POLLIN};
+        int count = poll(fds, 4 + attached, watch_memory ? WATCHDOG_MS : -1);
         if (count < 0 && errno != EINTR) return;
+        if (count < 0) continue;
         if (count == 0 || (watch_memory && !self.watchdog_killed && self.started)) check_memory();
         for (int stream = 0; self.log && stream < 2; stream++) {
-            if (!fds[2 + stream].revents || log_pump(self.log, stream, self.output[stream])) continue;
+            if (!fds[2 + stream].revents || attach_blocked()) continue;
+            if (log_pump(self.log, stream, self.output[stream])) continue;
             close(self.output[stream]);
             self.output[stream] = -1;
         }
         if (self.log) log_flush(self.log, false);
+        attach_serve(fds + 4);
         if (fds[1].revents) hear_init();
         if (fds[0].revents) return;
     }
@@ -235,7 +281,8 @@ static void drain(void) {
         if (self.output[stream] < 0) continue;
         fcntl(self.output[stream], F_SETFL, O_NONBLOCK);
         struct pollfd ready = {.fd = self.output[stream], .events = POLLIN};
-        for (int rounds = 0; rounds < 1024 && poll(&ready, 1, 0) > 0 && (ready.revents & POLLIN); rounds++)
+        attach_settle();
+        for (int rounds = 0; rounds < 1024 && poll(&ready, 1, 0) > 0 && (ready.revents & POLLIN); rounds++, attach_settle())
             if (!log_pump(self.log, stream, self.output[stream])) break;
     }
     log_flush(self.log, true);
@@ -265,7 +312,9 @@ static void finish(void) {
     int status = 0;
     struct pollfd more = {.fd = self.socket, .events = POLLIN};
     while (self.socket >= 0 && poll(&more, 1, 0) > 0) hear_init();
-    waitpid(self.init, &status, 0);
+    if (self.init > 0) waitpid(self.init, &status, 0);
+    // Where processes are shared, the end of an init does not end the rest.
+    if (self.spec.process_path) cgroups_kill(&self.groups);
     if (self.log) drain();
     struct outcome outcome = judge(status);
     if (self.spec.state_directory) record_exit(&self.spec, &outcome);
@@ -289,7 +338,7 @@ int shim_run(int argc, char **argv) {
     umask(022);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
-    self.socket = self.output[0] = self.output[1] = self.init_pidfd = -1;
+    self.socket = self.input = self.output[0] = self.output[1] = self.init_pidfd = -1;
     // A failure before there is a spec is told when there is one to tell it of.
     prepare(shared_user_namespace);
     if (take_spec() < 0 && self.init > 0) kill(self.init, SIGKILL);

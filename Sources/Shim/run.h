@@ -2,6 +2,7 @@
 #ifndef LAB_SHIM_RUN_H
 #define LAB_SHIM_RUN_H
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -38,7 +39,7 @@ struct list {
 struct spec {
     struct ksb_numbers numbers;
     const char *identifier, *state_directory, *hostname, *working_directory, *log_path, *stdin_path, *termination_path;
-    const char *net_path, *ipc_path, *uts_path, *uid_map, *gid_map, *boot_id;
+    const char *net_path, *ipc_path, *uts_path, *process_path, *user_path, *uid_map, *gid_map, *boot_id;
     struct list lower, arguments, environment, masked, read_only;
     struct mount_entry *mounts;
     size_t mount_count;
@@ -55,13 +56,19 @@ int spec_read(int fd, struct spec *spec);
 int spec_parse(int fd, struct spec *spec);
 
 // ---- between supervisor and init (run_message.c)
-enum init_message_type { INIT_NEEDS_MAPS = 1, INIT_STARTED, INIT_FAILED, INIT_EXITED };
+enum init_message_type { INIT_NEEDS_MAPS = 1, INIT_STARTED, INIT_FAILED, INIT_EXITED, INIT_TERMINAL };
 struct init_message {
     uint32_t type;
     int32_t wait_status;
     struct failure failure;
 };
+/// One packet, with a descriptor unless that is -1.
+bool packet_send(int socket, const void *bytes, size_t length, int descriptor, int flags);
 bool message_send(int socket, uint32_t type, int wait_status);
+/// The same with a descriptor.
+bool message_send_with(int socket, uint32_t type, int descriptor);
+/// Receives without waiting; `descriptor` is what came along, or -1. As recv.
+ssize_t message_receive(int socket, struct init_message *message, int *descriptor);
 /// Receives one byte and, where there is one, a descriptor (-1 else). Returns the byte, or -1 at the end.
 int byte_receive(int socket, int *descriptor);
 bool byte_send(int socket, char byte, int descriptor);
@@ -80,6 +87,8 @@ int cgroups_join(const struct cgroups *groups, pid_t pid);
 int cgroups_limit(const struct cgroups *groups, const struct spec *spec);
 bool cgroups_limit_memory(const struct cgroups *groups);
 uint64_t cgroups_oom_kills(const struct cgroups *groups);
+/// Ends every process of the container by its group.
+void cgroups_kill(const struct cgroups *groups);
 void cgroups_remove(const struct cgroups *groups);
 bool write_file(const char *directory, const char *name, const char *text);
 
@@ -90,6 +99,23 @@ struct log *log_open(const char *path, uint64_t max_bytes, uint64_t max_files);
 bool log_pump(struct log *log, int stream, int fd);
 /// Writes what is buffered, and unfinished lines too when `final`.
 void log_flush(struct log *log, bool final);
+
+// ---- a terminal (run_terminal.c): both ends, in the calling process's file system and of its user
+int terminal_open(int *leader, int *follower);
+
+// ---- clients that look on (run_attach.c)
+#define ATTACH_CLIENTS 16
+/// `input` is where they type: the writing end of a pipe, a terminal, or -1.
+int attach_listen(const struct spec *spec, int *input);
+/// Gives every client a copy. Only while none is blocked.
+void attach_copy(int stream, const char *bytes, size_t length);
+/// A client has not taken all that it was given.
+bool attach_blocked(void);
+/// What to wait for: 1 + ATTACH_CLIENTS entries.
+size_t attach_poll(struct pollfd *fds);
+void attach_serve(const struct pollfd *fds);
+/// Waits a little for those who are blocked, then forgets them.
+void attach_settle(void);
 
 // ---- records (run_record.c)
 struct outcome {
@@ -112,6 +138,7 @@ uint64_t tree_memory_bytes(pid_t init);
 // ---- the container's init: never returns (run_init.c)
 struct init_context {
     int socket;          // to the supervisor
+    int input;           // reading end for stdin, where the container has one
     int output[2];       // writing ends for stdout and stderr
     int user_namespace;  // shared one, or -1
     bool in_unified_group;

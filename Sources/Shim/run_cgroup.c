@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,6 +149,21 @@ uint64_t cgroups_oom_kills(const struct cgroups *groups) {
     if (!directory || !read_text(directory, name, text, sizeof text)) return 0;
     const char *at = strstr(text, "oom_kill ");
     return at ? strtoull(at + strlen("oom_kill "), NULL, 10) : 0;
+}
+
+void cgroups_kill(const struct cgroups *groups) {
+    const char *unified = groups->directory[CGROUP_UNIFIED];
+    if (unified && write_file(unified, "cgroup.kill", "1")) return;
+    for (int kind = 0; kind < CGROUP_KINDS; kind++) {
+        char text[4096];
+        // Each look may find what others have just made.
+        for (int look = 0; look < 100 && groups->directory[kind] && read_text(groups->directory[kind], "cgroup.procs", text, sizeof text); look++)
+            for (char *at = text; *at; at += strcspn(at, "\n") + 1) {
+                int pid = atoi(at);
+                if (pid > 0) kill(pid, SIGKILL);
+                if (!at[strcspn(at, "\n")]) break;
+            }
+    }
 }
 
 void cgroups_remove(const struct cgroups *groups) {

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -23,6 +24,7 @@ struct program {
     const struct spec *spec;
     int output[2];
     int input;
+    bool has_terminal;
     // Written by the child when every exec has failed; the two share their memory until then.
     int error;
 };
@@ -31,6 +33,12 @@ static int run_program(void *context) {
     struct program *program = context;
     setsid();
     umask(program->spec->numbers.umask);
+    // Where the init is not the first of its namespace, the kernel does not end the program with it.
+    if (program->spec->process_path) prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    if (program->has_terminal && ioctl(program->input, TIOCSCTTY, 0) < 0) {
+        program->error = errno;
+        _exit(127);
+    }
     if (dup2(program->input, 0) < 0 || dup2(program->output[0], 1) < 0 || dup2(program->output[1], 2) < 0 ||
         syscall(SYS_close_range, 3, ~0U, 0) < 0) {
         program->error = errno;
@@ -44,7 +52,9 @@ static pid_t start_program(const struct init_context *context, const struct spec
     static struct program program;
     // One pipe for both keeps the order of writes.
     int errors = context->output[spec->numbers.flags & KSB_MERGE_STREAMS ? 0 : 1];
-    program = (struct program){.spec = spec, .output = {context->output[0], errors}, .input = input};
+    bool has_terminal = spec->numbers.flags & KSB_TERMINAL;
+    program = (struct program){.spec = spec, .output = {context->output[0], errors}, .input = input, .has_terminal = has_terminal};
+    if (has_terminal) program.output[0] = program.output[1] = input;
     char *stack = mmap(NULL, PROGRAM_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     if (stack == MAP_FAILED) return fail("start the program", "no memory for its stack");
     // We sleep until it has exec'd or failed, so nothing is copied and its error is at hand.
@@ -74,11 +84,22 @@ static int prepare(const struct init_context *context, struct spec *spec) {
     if (spec_read(descriptor, spec) < 0) return -1;
     close(descriptor);
     spec->in_unified_group = context->in_unified_group;
-    int input = open(spec->stdin_path ? spec->stdin_path : "/dev/null", O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    int input = context->input;
+    if (!(spec->numbers.flags & KSB_OPEN_STDIN)) input = open(spec->stdin_path ? spec->stdin_path : "/dev/null", O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (input < 0) return fail("open standard input", "%s must be readable", spec->stdin_path ? spec->stdin_path : "/dev/null");
-    if (enter_namespaces(spec) < 0 || root_enter(spec) < 0 || enter_user(context, spec) < 0) return -1;
+    // Opened while its path can still be seen.
+    struct init_context outside = *context;
+    if (spec->user_path) outside.user_namespace = open(spec->user_path, O_RDONLY | O_CLOEXEC);
+    if (enter_namespaces(spec) < 0 || root_enter(spec) < 0 || enter_user(&outside, spec) < 0) return -1;
     own_streams(&spec->numbers, context->output, 2);
+    own_streams(&spec->numbers, &context->input, 1);
     if (assume_identity(spec) < 0) return -1;
+    if (spec->numbers.flags & KSB_TERMINAL) {
+        int leader;
+        if (terminal_open(&leader, &input) < 0) return -1;
+        if (!message_send_with(context->socket, INIT_TERMINAL, leader)) return fail("open a terminal", "the supervisor is gone");
+        close(leader);
+    }
     // After the last change of identity, which would undo it: no supervisor, no container.
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (drop_privileges(spec) < 0) return -1;

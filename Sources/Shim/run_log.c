@@ -179,6 +179,7 @@ bool log_pump(struct log *log, int stream, int fd) {
     ssize_t count = read(fd, input, sizeof input);
     if (count < 0) return errno == EAGAIN || errno == EINTR;
     take(log, stream, input, (size_t)count);
+    attach_copy(stream, input, (size_t)count);
     return count > 0;
 }
 

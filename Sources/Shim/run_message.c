@@ -43,52 +43,73 @@ int fail_kind(uint32_t kind, int error, const char *step, const char *format, ..
     return -1;
 }
 
+// One descriptor beside a message's bytes.
+union room {
+    char buffer[CMSG_SPACE(sizeof(int))];
+    struct cmsghdr align;
+};
+
+static void put_descriptor(struct msghdr *message, union room *room, int descriptor) {
+    if (descriptor < 0) return;
+    memset(room, 0, sizeof *room);
+    message->msg_control = room;
+    message->msg_controllen = sizeof *room;
+    struct cmsghdr *header = CMSG_FIRSTHDR(message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(header), &descriptor, sizeof(int));
+}
+
+static int take_descriptor(struct msghdr *message) {
+    struct cmsghdr *header = CMSG_FIRSTHDR(message);
+    if (!header || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) return -1;
+    int descriptor;
+    memcpy(&descriptor, CMSG_DATA(header), sizeof(int));
+    return descriptor;
+}
+
+bool packet_send(int socket, const void *bytes, size_t length, int descriptor, int flags) {
+    struct iovec vector = {(void *)bytes, length};
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+    union room room;
+    put_descriptor(&message, &room, descriptor);
+    return sendmsg(socket, &message, MSG_NOSIGNAL | flags) == (ssize_t)length;
+}
+
+static ssize_t packet_receive(int socket, void *bytes, size_t length, int *descriptor, int flags) {
+    struct iovec vector = {bytes, length};
+    union room room;
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1, .msg_control = &room, .msg_controllen = sizeof room};
+    ssize_t count;
+    do count = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | flags);
+    while (count < 0 && errno == EINTR);
+    *descriptor = count < 0 ? -1 : take_descriptor(&message);
+    return count;
+}
+
 bool message_send(int socket, uint32_t type, int wait_status) {
     struct init_message message = {.type = type, .wait_status = wait_status};
     if (type == INIT_FAILED) message.failure = failure;
-    return send(socket, &message, sizeof message, MSG_NOSIGNAL) == sizeof message;
+    return packet_send(socket, &message, sizeof message, -1, 0);
 }
 
-bool byte_send(int socket, char byte, int descriptor) {
-    struct iovec vector = {&byte, 1};
-    union {
-        char buffer[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr align;
-    } control;
-    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
-    if (descriptor >= 0) {
-        memset(&control, 0, sizeof control);
-        message.msg_control = &control;
-        message.msg_controllen = sizeof control;
-        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-        header->cmsg_level = SOL_SOCKET;
-        header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(header), &descriptor, sizeof(int));
-    }
-    return sendmsg(socket, &message, MSG_NOSIGNAL) == 1;
+bool message_send_with(int socket, uint32_t type, int descriptor) {
+    struct init_message message = {.type = type};
+    return packet_send(socket, &message, sizeof message, descriptor, 0);
 }
+
+ssize_t message_receive(int socket, struct init_message *message, int *descriptor) {
+    return packet_receive(socket, message, sizeof *message, descriptor, MSG_DONTWAIT);
+}
+
+bool byte_send(int socket, char byte, int descriptor) { return packet_send(socket, &byte, 1, descriptor, 0); }
 
 int byte_receive(int socket, int *descriptor) {
     char byte;
-    struct iovec vector = {&byte, 1};
-    union {
-        char buffer[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr align;
-    } control;
-    struct msghdr message = {
-        .msg_iov = &vector, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
-    ssize_t count;
-    do count = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-    while (count < 0 && errno == EINTR);
-    if (descriptor) *descriptor = -1;
-    if (count != 1) return -1;
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
-        int received;
-        memcpy(&received, CMSG_DATA(header), sizeof(int));
-        if (descriptor) *descriptor = received;
-        else close(received);
-    }
-    return (unsigned char)byte;
+    int received;
+    ssize_t count = packet_receive(socket, &byte, 1, &received, 0);
+    if (descriptor) *descriptor = received;
+    else if (received >= 0) close(received);
+    return count == 1 ? (unsigned char)byte : -1;
 }

@@ -36,6 +36,8 @@ static const char **string_place(struct spec *spec, uint32_t tag) {
     case KSB_NET_PATH: return &spec->net_path;
     case KSB_IPC_PATH: return &spec->ipc_path;
     case KSB_UTS_PATH: return &spec->uts_path;
+    case KSB_PROCESS_PATH: return &spec->process_path;
+    case KSB_USER_PATH: return &spec->user_path;
     case KSB_UID_MAP: return &spec->uid_map;
     case KSB_GID_MAP: return &spec->gid_map;
     case KSB_BOOT_ID: return &spec->boot_id;
@@ -101,11 +103,11 @@ static int take(struct spec *spec, const struct ksb_record *record, const char *
 
 // Room for every list, counted in a first pass; one block for all.
 static int make_room(struct spec *spec, struct cursor cursor) {
-    size_t counts[KSB_BOOT_ID + 1] = {0};
+    size_t counts[KSB_USER_PATH + 1] = {0};
     const struct ksb_record *record;
     const char *payload;
     while ((record = next(&cursor, &payload)))
-        if (record->tag <= KSB_BOOT_ID) counts[record->tag]++;
+        if (record->tag <= KSB_USER_PATH) counts[record->tag]++;
     if (cursor.at != cursor.end) return -1;
     static const uint32_t tags[] = {KSB_LOWER, KSB_ARGUMENT, KSB_ENVIRONMENT, KSB_MASKED, KSB_READ_ONLY};
     for (size_t i = 0; i < sizeof tags / sizeof tags[0]; i++) {

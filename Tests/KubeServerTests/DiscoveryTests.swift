@@ -22,7 +22,7 @@ import Testing
         #expect(pods?["verbs"].elements.contains("watch") == true)
         let names = Set(core["resources"].elements.compactMap { $0["name"].stringValue })
         #expect(names.isSuperset(of: ["pods/log", "pods/status", "namespaces", "services"]))
-        #expect(!names.contains("pods/exec"), "what is not served must not be listed")
+        #expect(!names.contains("pods/resize"), "what is not served must not be listed")
     }
 
     @Test func aggregatesForClientsThatAsk() async throws {

@@ -58,8 +58,8 @@ final class Lab: Sendable {
     let server: APIServer
 
     init(
-        authenticator: any Authenticator = Everybody(), logs: (any PodLogs)? = nil, window: Int = 20_000, limits: HTTPLimits = HTTPLimits(),
-        bookmarkInterval: Duration = .seconds(60), metrics: (any MetricsSource)? = nil
+        authenticator: any Authenticator = Everybody(), logs: (any PodLogs)? = nil, streams: (any PodStreams)? = nil, window: Int = 20_000,
+        limits: HTTPLimits = HTTPLimits(), bookmarkInterval: Duration = .seconds(60), metrics: (any MetricsSource)? = nil
     ) async throws {
         scratch = try Scratch()
         catalogue = try Catalogue(path: scratch.path + "/catalogue.db", window: window)
@@ -67,7 +67,8 @@ final class Lab: Sendable {
         logger.logLevel = .critical
         registry = try Registry(catalogue: catalogue, logger: logger)
         server = APIServer(
-            registry: registry, logs: logs, metrics: metrics, authenticator: authenticator, version: VersionInfo(gitVersion: "v1.32.0+test"), limits: limits,
+            registry: registry, logs: logs, streams: streams, metrics: metrics, authenticator: authenticator,
+            version: VersionInfo(gitVersion: "v1.32.0+test"), limits: limits,
             bookmarkInterval: bookmarkInterval, clock: .fixed(Self.time), logger: logger)
         try await put(GroupResource.namespaces, ["apiVersion": "v1", "kind": "Namespace", "metadata": ["name": "team"]])
     }
@@ -115,6 +116,7 @@ struct RouterClient: Client {
         let bytes: [UInt8]
         switch response.body {
         case .bytes(let buffer): bytes = Array(buffer.readableBytesView)
+        case .upgrade: bytes = []
         case .stream(let stream):
             let collected = Mutex<[UInt8]>([])
             try await stream(BodyWriter { piece in collected.withLock { $0 += piece.readableBytesView } })

@@ -67,6 +67,19 @@ final class LiveServer: Client {
         }
     }
 
+    typealias RawConnection = NIOAsyncChannel<ByteBuffer, ByteBuffer>
+
+    /// Bytes over TLS, for protocols other than HTTP.
+    func connectRaw() async throws -> RawConnection {
+        let tls = tls
+        return try await ClientBootstrap(group: Self.group).connect(host: "127.0.0.1", port: port) { channel in
+            channel.eventLoop.makeCompletedFuture {
+                try channel.pipeline.syncOperations.addHandler(NIOSSLClientHandler(context: tls, serverHostname: nil))
+                return try NIOAsyncChannel(wrappingChannelSynchronously: channel)
+            }
+        }
+    }
+
     func send(_ method: HTTPMethod, _ uri: String, _ headers: HTTPHeaders, _ body: [UInt8]) async throws -> Answer {
         let connection = try await connect()
         return try await connection.executeThenClose { inbound, outbound in

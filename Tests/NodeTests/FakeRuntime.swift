@@ -131,6 +131,8 @@ final class FakeContainer: RunningContainer {
         FakeProcess(result: try await run(request.arguments, timeout: nil, outputLimit: .max))
     }
 
+    func attach(takesInput: Bool) async throws -> any ContainerProcess { FakeProcess(result: ExecResult(exitCode: 0)) }
+
     func run(_ command: [String], timeout: Duration?, outputLimit: Int) async throws -> ExecResult {
         if exit != nil { throw ContainerRuntimeBroken(description: "the container has ended") }
         note(command.joined(separator: " "))
@@ -191,6 +193,9 @@ struct FakeRuntime: ContainerRuntime {
 
     func start(_ spec: SandboxSpec) async throws -> any RunningContainer { try await machine.start(spec) }
     func adopt(stateDirectory: String) throws -> AdoptedContainer { machine.adopt(stateDirectory) }
+    func connect(_ address: PodAddress, port: Int) async throws -> SocketStream {
+        throw ContainerRuntimeBroken(description: "a fake pod has no network")
+    }
     func remove(_ directory: String) async throws { Temporary.remove(directory) }
     func terminationMessage(stateDirectory: String) -> [UInt8] { (try? Files.read("\(stateDirectory)/termination-log")) ?? [] }
     func share(_ directory: String) throws -> SharedPlaces { SharedPlaces(directory: directory) }

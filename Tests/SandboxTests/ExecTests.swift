@@ -186,6 +186,30 @@ struct ExecTests {
         }
     }
 
+    @Test func aContainerMayShareAnothersProcesses() async throws {
+        try await withHarness { harness in
+            let word = "shared-\(getpid())"
+            let target = try harness.shell("readlink /proc/self/ns/pid /proc/self/ns/user; while :; do sleep 0.1; : \(word); done")
+            try await withContainer(harness, target) { sandbox in
+                var spec = try harness.shell(
+                    "readlink /proc/self/ns/pid /proc/self/ns/user; cat /proc/1/comm; grep -lz \(word) /proc/2/cmdline; setsid sleep 1000 & readlink /proc/self/ns/mnt; exit 5")
+                spec.namespaces.processes = sandbox.processNamespaces
+                let run = try await harness.run(spec)
+                #expect(run.exit.exitCode == 5 && run.exit.failure == nil)
+                let lines = run.log.map(\.text)
+                #expect(Array(lines.prefix(2)) == (try harness.log(target).map(\.text)))
+                #expect(lines.contains("init") && lines.contains("/proc/2/cmdline"))
+                #expect(sandbox.exitRecord == nil)
+                // It ends with the other one.
+                spec = try harness.shell("echo up; sleep 1000")
+                spec.namespaces.processes = sandbox.processNamespaces
+                let second = try await harness.runtime.start(spec)
+                sandbox.kill()
+                #expect(await second.wait().exitCode == 137)
+            }
+        }
+    }
+
     @Test func itWorksInAnAdoptedContainerAndNotInAnEndedOne() async throws {
         try await withHarness { harness in
             let spec = try harness.shell("echo up; sleep 1000")

@@ -37,6 +37,9 @@ enum ksb_tag {
     KSB_UID_MAP = 20,
     KSB_GID_MAP = 21,
     KSB_BOOT_ID = 22,
+    /// Namespaces of another container, whose processes this one shares.
+    KSB_PROCESS_PATH = 23,
+    KSB_USER_PATH = 24,
 };
 
 struct ksb_header {
@@ -58,6 +61,11 @@ enum ksb_flag {
     KSB_NO_SETGROUPS = 8,
     /// Nothing counts processes for us: RLIMIT_NPROC in a user namespace of its own does.
     KSB_LIMIT_NPROC = 16,
+    /// A terminal in place of pipes.
+    KSB_TERMINAL = 32,
+    /// Standard input is a pipe for those who attach; with KSB_STDIN_ONCE it ends with the first of them.
+    KSB_OPEN_STDIN = 64,
+    KSB_STDIN_ONCE = 128,
 };
 
 struct ksb_numbers {
@@ -85,6 +93,13 @@ struct ksb_mount {
     uint64_t size_bytes;
     uint32_t mode;
     uint32_t reserved;
+};
+
+/// The socket of a state directory on which a supervisor takes those who attach. A client sends this with two descriptors, pipes for
+/// the container's output and errors, and gets one byte back, with where to type if it asked for it and there is such a thing.
+#define KSB_ATTACH_NAME "attach"
+struct ksb_attach {
+    uint32_t types;
 };
 
 enum ksb_event_type { KSB_EVENT_STARTED = 1, KSB_EVENT_FAILED = 2, KSB_EVENT_EXITED = 3 };

@@ -35,7 +35,8 @@ struct ServedResource: Sendable {
         verbs = kind.verbs
         shortNames = kind.shortNames
         categories = kind.categories
-        subresources = kind.subresources.filter(Self.servedSubresources.contains).sorted().map { Self.subresource($0, kind) }
+        // A node's proxy would lead to its kubelet, of which there is none apart.
+        subresources = kind.subresources.filter { Self.servedSubresources.contains($0) && ($0 != "proxy" || kind.isNamespaced) }.sorted().map { Self.subresource($0, kind) }
     }
 
     /// A resource that objects are posted to but never stored in.
@@ -70,8 +71,18 @@ struct ServedResource: Sendable {
         func same(_ verbs: [String]) -> Subresource {
             Subresource(name: name, group: kind.group, version: kind.version, kind: kind.kind, verbs: verbs)
         }
+        func options(_ type: String) -> Subresource {
+            Subresource(name: name, group: kind.group, version: kind.version, kind: type, verbs: ["create", "get"])
+        }
         return switch name {
         case "log": same(["get"])
+        case "exec": options("PodExecOptions")
+        case "attach": options("PodAttachOptions")
+        case "portforward": options("PodPortForwardOptions")
+        case "proxy":
+            Subresource(
+                name: name, group: kind.group, version: kind.version, kind: "\(kind.kind)ProxyOptions",
+                verbs: ["create", "delete", "get", "patch", "update"])
         case "finalize": same(["update"])
         case "scale": Subresource(name: name, group: "autoscaling", version: "v1", kind: "Scale", verbs: ["get", "patch", "update"])
         case "eviction": Subresource(name: name, group: "policy", version: "v1", kind: "Eviction", verbs: ["create"])
@@ -80,5 +91,5 @@ struct ServedResource: Sendable {
     }
 
     /// Subresources that the server has an answer for.
-    static let servedSubresources: Set<String> = ["status", "scale", "log", "eviction", "finalize"]
+    static let servedSubresources: Set<String> = ["status", "scale", "log", "exec", "attach", "portforward", "ephemeralcontainers", "proxy", "eviction", "finalize"]
 }

@@ -10,6 +10,9 @@ struct Connection: Sendable {
     typealias Parts = NIOAsyncChannelInboundStream<HTTPServerRequestPart>.AsyncIterator
     typealias Writer = NIOAsyncChannelOutboundWriter<HTTPPart<HTTPResponseHead, ByteBuffer>>
 
+    /// What is written to a connection that has left HTTP.
+    private typealias RawPart = HTTPPart<HTTPResponseHead, ByteBuffer>
+
     private enum Incoming {
         case request(Request)
         case tooLarge
@@ -27,7 +30,7 @@ struct Connection: Sendable {
         if let tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls)) }
         var decoder = NIOHTTPDecoderLimitConfiguration()
         decoder.maxHeaderListSize = limits.headers
-        try pipeline.configureHTTPServerPipeline(withEncoderConfiguration: HTTPResponseEncoder.Configuration(), withDecoderLimitConfiguration: decoder)
+        try Upgrade.addHTTPHandlers(to: pipeline, limits: decoder)
         try pipeline.addHandler(ConnectionGuard(limits: limits))
         return try NIOAsyncChannel(wrappingChannelSynchronously: channel)
     }
@@ -63,13 +66,18 @@ struct Connection: Sendable {
         }
         guard let incoming = try await read(head, &parts, peer) else { return false }
         let response: Response
-        var keepAlive = head.isKeepAlive
+        // What follows a request for an upgrade is not read as HTTP any more, whatever the answer.
+        var keepAlive = head.isKeepAlive && !head.headers.contains(name: "upgrade")
         switch incoming {
         case .request(let request): response = await respond(request)
         case .tooLarge:
             keepAlive = false
             let problem = "Request entity too large: limit is \(bodyLimit)"
             response = .failure(APIStatus(code: 413, reason: "RequestEntityTooLarge", message: problem))
+        }
+        if case .upgrade(let upgrade) = response.body {
+            try await run(upgrade, response, &parts)
+            return false
         }
         try await send(response, to: head, outbound, keepAlive: keepAlive)
         return keepAlive
@@ -113,6 +121,38 @@ struct Connection: Sendable {
                 try await server.untilEnd(of: channel.channel) { try await body(writer) }
             }
             try await outbound.write(.end(nil))
+        case .upgrade: throw ChannelError.operationUnsupported
+        }
+    }
+
+    /// Leaves HTTP and hands both directions to the session until it is over.
+    private func run(_ upgrade: Upgrade, _ response: Response, _ parts: inout Parts) async throws {
+        try await upgrade.switchProtocol(of: channel.channel, headers: response.headers).get()
+        let raw = channel.channel
+        // Each piece is waited for until the kernel has it: the channel's own writer takes pieces faster than they can be encrypted,
+        // and would keep them.
+        let session = upgrade.makeSession(BodyWriter { try await raw.writeAndFlush(RawPart.body($0)).get() })
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { [self] in
+                do {
+                    try await server.untilEnd(of: raw) { try await session.run() }
+                    try await raw.writeAndFlush(RawPart.end(nil)).get()
+                } catch {
+                    logger.debug("stream ended", metadata: ["error": "\(error)"])
+                }
+                // Closed at once, what the client still sends would make the kernel drop what it has not read of ours.
+                let timer = raw.eventLoop.scheduleTask(in: Upgrade.closeTimeout) { raw.close(promise: nil) }
+                raw.closeFuture.whenComplete { _ in timer.cancel() }
+            }
+            do {
+                while let part = try await parts.next() {
+                    if case .body(let piece) = part { try await session.receive(piece) }
+                }
+            } catch {
+                logger.debug("a stream's client is gone, or breaks its protocol", metadata: ["error": "\(error)"])
+                raw.close(promise: nil)
+            }
+            session.inputEnded()
         }
     }
 }

@@ -5,6 +5,9 @@ import NIOSSL
 /// Closes connections whose client is too slow: in the handshake, in sending a request, in reading a response, or in
 /// having anything to say at all. Also turns byte buffers of responses into what NIO's encoder takes.
 final class ConnectionGuard: ChannelDuplexHandler {
+    /// Another protocol is spoken by now. A person at the other end may read, or not, for as long as they like.
+    var isUpgraded = false
+
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
     typealias OutboundIn = HTTPPart<HTTPResponseHead, ByteBuffer>
@@ -26,6 +29,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if isUpgraded { return context.fireChannelRead(data) }
         switch unwrapInboundIn(data) {
         case .head: startReadTimer(limits.request, context)
         case .body: break
@@ -35,6 +39,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        if isUpgraded { return context.write(data, promise: promise) }
         switch unwrapOutboundIn(data) {
         case .head(let head): context.write(wrapOutboundOut(.head(head)), promise: promise)
         case .body(let bytes): context.write(wrapOutboundOut(.body(.byteBuffer(bytes))), promise: promise)
@@ -46,7 +51,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         writeTimer?.cancel()
-        writeTimer = context.channel.isWritable ? nil : timer(limits.write, context)
+        writeTimer = context.channel.isWritable || isUpgraded ? nil : timer(limits.write, context)
         context.fireChannelWritabilityChanged()
     }
 

@@ -79,7 +79,11 @@ final class HTTPServer: Sendable {
         try await listener.executeThenClose { connections in
             try await withThrowingDiscardingTaskGroup { group in
                 for try await channel in connections {
-                    guard register(channel.channel) else { continue }
+                    guard register(channel.channel) else {
+                        // It is closed already; its writer must be told all the same.
+                        try? await channel.executeThenClose { _, _ in }
+                        continue
+                    }
                     let connection = Connection(channel: channel, server: self, bodyLimit: limits.body, logger: logger, respond: respond)
                     group.addTask {
                         await connection.run()

@@ -8,6 +8,8 @@ struct Request: Sendable {
     /// The path as it was sent, still percent-encoded, without the query.
     let path: String
     let query: Query
+    /// The query as it was sent.
+    let queryText: String
     let headers: HTTPHeaders
     let body: ByteBuffer
     let credentials: Credentials
@@ -17,9 +19,11 @@ struct Request: Sendable {
         let target = Self.target(of: uri)
         if let mark = target.firstIndex(of: "?") {
             path = String(target[..<mark])
+            queryText = String(target[target.index(after: mark)...])
             query = Query(parsing: target[target.index(after: mark)...])
         } else {
             path = String(target)
+            queryText = ""
             query = Query()
         }
         self.headers = headers

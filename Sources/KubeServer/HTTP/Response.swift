@@ -8,6 +8,8 @@ struct Response: Sendable {
         case bytes(ByteBuffer)
         /// Writes pieces until it returns; cancelled when the client goes away or the server shuts down.
         case stream(@Sendable (BodyWriter) async throws -> Void)
+        /// The connection speaks another protocol from now on.
+        case upgrade(Upgrade)
     }
 
     var status: HTTPResponseStatus

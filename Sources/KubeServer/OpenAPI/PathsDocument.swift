@@ -36,8 +36,31 @@ enum PathsDocument {
         }
         guard kind.verbs.contains("get") else { return }
         paths["\(collection)/{name}"] = one(kind, place, withDelete: true, style)
-        for part in ["status"] where kind.subresources.contains(part) {
+        for part in ["status", "ephemeralcontainers"] where kind.subresources.contains(part) {
             paths["\(collection)/{name}/\(part)"] = one(kind, place, withDelete: false, style)
+        }
+        addStreams(of: kind, place, at: "\(collection)/{name}", style, to: &paths)
+    }
+
+    /// Streams into a pod: what clients see of them is that they are there, and their query.
+    private static let streams: [(name: String, kind: String, query: [String])] = [
+        ("exec", "PodExecOptions", ["command", "container", "stdin", "stdout", "stderr", "tty"]),
+        ("attach", "PodAttachOptions", ["container", "stdin", "stdout", "stderr", "tty"]), ("portforward", "PodPortForwardOptions", ["ports"]),
+    ]
+
+    private static func addStreams(of kind: Kind, _ place: [String], at path: String, _ style: Style, to paths: inout JSONObject) {
+        for stream in streams where kind.subresources.contains(stream.name) {
+            var item: JSON = ["parameters": parameters(path: place + ["name"], style)]
+            for method in ["get", "post"] {
+                let answer: JSON = style == .v2 ? ["description": "OK"] : ["description": "OK", "content": ["*/*": ["schema": ["type": "string"]]]]
+                item[method] = [
+                    "operationId": .string("connect\(method.prefix(1).uppercased() + method.dropFirst())Core\(kind.version)Pod\(stream.name)"),
+                    "x-kubernetes-action": "connect",
+                    "x-kubernetes-group-version-kind": ["group": .string(kind.group), "kind": .string(stream.kind), "version": .string(kind.version)],
+                    "parameters": .array(stream.query.map { parameter($0, in: "query", style) }), "responses": ["200": answer],
+                ]
+            }
+            paths["\(path)/\(stream.name)"] = item
         }
     }
 
@@ -84,7 +107,7 @@ enum PathsDocument {
         let type: JSON =
             switch name {
             case "limit", "gracePeriodSeconds": "integer"
-            case "watch", "force": "boolean"
+            case "watch", "force", "stdin", "stdout", "stderr", "tty": "boolean"
             default: "string"
             }
         var parameter: JSON = ["name": .string(name), "in": .string(place)]

@@ -31,6 +31,7 @@ struct ResourceHandler: Sendable {
     let registry: Registry
     let pages: PageStore
     let logs: (any PodLogs)?
+    let streams: (any PodStreams)?
     let clock: @Sendable () -> Timestamp
     let logger: Logger
     /// How often a watch is told how far it has come.
@@ -81,12 +82,16 @@ struct ResourceHandler: Sendable {
     private func subresource(_ target: Target, _ name: String, _ subresource: String, _ request: Request) async throws -> Response {
         switch (subresource, request.method) {
         case ("log", .GET): return try await log(target, name, request)
+        case ("exec", .GET), ("exec", .POST): return try await remoteCommand(target, name, request, attaches: false)
+        case ("attach", .GET), ("attach", .POST): return try await remoteCommand(target, name, request, attaches: true)
+        case ("portforward", .GET), ("portforward", .POST): return try await portForward(target, name, request)
+        case ("proxy", _): return try await proxy(target, name, request)
         case ("scale", .GET): return try scale(target, name)
         case ("scale", .PUT), ("scale", .PATCH): return try await setScale(target, name, request)
         case ("eviction", .POST): return try await evict(target, name, request)
-        case ("status", .GET): return try get(target, name, request)
-        case ("status", .PUT), ("finalize", .PUT): return try await update(target, name, request)
-        case ("status", .PATCH): return try await patch(target, name, request)
+        case ("status", .GET), ("ephemeralcontainers", .GET): return try get(target, name, request)
+        case ("status", .PUT), ("finalize", .PUT), ("ephemeralcontainers", .PUT): return try await update(target, name, request)
+        case ("status", .PATCH), ("ephemeralcontainers", .PATCH): return try await patch(target, name, request)
         case let (other, _) where ServedResource.servedSubresources.contains(other): throw APIStatus.methodNotAllowed(request.method.rawValue)
         default: throw Router.notFound
         }

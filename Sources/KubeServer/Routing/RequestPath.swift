@@ -88,7 +88,8 @@ enum RequestPath: Equatable {
             rest = rest.dropFirst(2)
         }
         let parts = Array(rest)
-        guard parts.count <= 3 else { return .unknown }
+        // What stands behind a proxy is a path of the pod's.
+        guard parts.count <= 3 || parts[2] == "proxy" else { return .unknown }
         return .resource(
             ResourcePath(
                 group: group, version: version, namespace: namespace, plural: parts[0], name: parts.count > 1 ? parts[1] : nil,

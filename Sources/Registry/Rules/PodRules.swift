@@ -30,7 +30,9 @@ enum PodRules {
 
     static func validate(_ object: JSON, _ old: JSON?, _ context: KindRules.Context) -> [APIStatus.Cause] {
         if let old { return validateUpdate(object["spec"], old["spec"]) }
-        return validateSpec(object["spec"], "spec")
+        let ephemeral = object["spec"]["ephemeralContainers"].elements
+        let causes: [APIStatus.Cause] = ephemeral.isEmpty ? [] : [.forbidden("spec.ephemeralContainers", "cannot be set on create")]
+        return causes + validateSpec(object["spec"], "spec")
     }
 
     /// A pod template: its labels, annotations and spec.
@@ -120,7 +122,7 @@ enum PodRules {
         return causes
     }
 
-    private static let mutable = ["activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds", "nodeName", "schedulingGates"]
+    private static let mutable = ["activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds", "nodeName", "schedulingGates", "ephemeralContainers"]
 
     private static func validateUpdate(_ spec: JSON, _ old: JSON) -> [APIStatus.Cause] {
         func fixed(_ spec: JSON) -> JSON {
