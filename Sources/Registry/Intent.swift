@@ -58,7 +58,8 @@ enum Intent {
             return ordered(.object(kept), like: old)
         case (.array(let elements), .array(let storedElements)):
             return .array(mergeLists(elements, old: old.elements, stored: storedElements))
-        default: return new
+        // What was not changed is as the user wrote it, 0.5Gi and not the 512Mi that is served.
+        default: return new == stored && !old.isNull ? old : new
         }
     }
 

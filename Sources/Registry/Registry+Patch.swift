@@ -81,9 +81,11 @@ extension Registry {
             if subresource != nil { throw APIStatus.notFound(kind.plural, group: kind.group, name: key.name) }
             return try await createByApply(kind, key, applied, options, warnings)
         }
-        let result = try await replace(kind, key, subresource: subresource, options) { old in
+        var comparable = applied
+        if !kind.isCustom { kind.schema.canonicalizeQuantities(&comparable) }
+        let result = try await replace(kind, key, subresource: subresource, options) { [comparable] old in
             let outcome = try ServerSideApply.apply(
-                live: old.value, applied: applied, schema: kind.schema, manager: options.manager, apiVersion: kind.apiVersion, force: force,
+                live: current(old.value, kind), applied: comparable, schema: kind.schema, manager: options.manager, apiVersion: kind.apiVersion, force: force,
                 time: now, subresource: subresource ?? "", ignoring: Self.ignoredFields(kind, subresource))
             if !outcome.conflicts.isEmpty { throw APIStatus.applyConflict(outcome.conflicts) }
             let merged = outcome.object

@@ -79,9 +79,10 @@ extension Registry {
         if !replacement.hasManagedFields {
             if old.metadata.has("managedFields") { object["metadata"]["managedFields"] = old.metadata["managedFields"] } else { object["metadata"].remove("managedFields") }
         }
-        try normalize(&object, old: old.value, kind, namespace: old.namespace)
-        ObjectMeta.prepareUpdate(&object, old: old.value, kind)
-        try validate(object, old: old.value, kind, namespace: old.namespace)
+        let before = current(old.value, kind)
+        try normalize(&object, old: before, kind, namespace: old.namespace)
+        ObjectMeta.prepareUpdate(&object, old: before, kind)
+        try validate(object, old: before, kind, namespace: old.namespace)
         if !replacement.hasManagedFields, !isSame(object, old.value) {
             recordManager(&object, old: old.value, kind, subresource: subresource, options)
         }
