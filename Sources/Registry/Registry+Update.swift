@@ -79,6 +79,8 @@ extension Registry {
         if !replacement.hasManagedFields {
             if old.metadata.has("managedFields") { object["metadata"]["managedFields"] = old.metadata["managedFields"] } else { object["metadata"].remove("managedFields") }
         }
+        let causes = ObjectMeta.changeCauses(object["metadata"], old: old.metadata)
+        if !causes.isEmpty { throw APIStatus.invalid(kind: kind.kind, group: kind.group, name: old.name, causes: causes) }
         let before = current(old.value, kind)
         try normalize(&object, old: before, kind, namespace: old.namespace)
         ObjectMeta.prepareUpdate(&object, old: before, kind)
