@@ -19,7 +19,7 @@ extension Registry {
         try normalize(&new, old: nil, kind, namespace: namespace)
         try validate(new, old: nil, kind, namespace: namespace)
         warnings += rules(for: kind).flatMap { $0.warnings(new) }
-        let intent = options.origin == .user ? Intent.of(created: object) : nil
+        let intent = options.origin == .user ? Intent.of(created: object, kind) : nil
         if options.isApply {
             new["metadata"]["managedFields"] = try ServerSideApply.apply(
                 live: nil, applied: Intent.stripped(object), schema: kind.schema, manager: options.manager, apiVersion: kind.apiVersion,

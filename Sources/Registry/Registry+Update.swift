@@ -26,7 +26,7 @@ extension Registry {
                 let problem = "Precondition failed: UID in precondition: \(uid), UID in object meta: \(old.uid)"
                 throw APIStatus.conflict(kind.plural, group: kind.group, name: name, problem)
             }
-            return Replacement(object: object, intent: Intent.of(put: object, old: old.intent, stored: old.value))
+            return Replacement(object: object, intent: Intent.of(put: object, over: old, kind))
         }
         return WriteResult(object: result.object, warnings: warnings + result.warnings)
     }
@@ -89,6 +89,9 @@ extension Registry {
             recordManager(&object, old: old.value, kind, subresource: subresource, options)
         }
         replacement.object = object
+        if kind.resource == .secrets, let intent = replacement.intent {
+            replacement.intent = Intent.settled(ofSecret: intent, before: old.intent, data: object["data"])
+        }
     }
 
     /// Equal but for the resourceVersion and the book-keeping of managers.

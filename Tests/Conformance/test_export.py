@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 from kindlingtest.lab import USER_NAMESPACE
-from kindlingtest.manifests import claim, path_of, seed, shell, workflow
+from kindlingtest.manifests import claim, job, path_of, seed, shell, workflow
 
 SEEDS = ["experiment.yaml", "pvc.yaml", "workflow.yaml", "dex-config.yaml"]
 SERVER_MADE = {"uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "selfLink", "ownerReferences", "deletionTimestamp"}
@@ -142,3 +142,49 @@ def test_check_warns_of_what_a_cluster_would_do_otherwise(lab, shows):
     finally:
         lab.kubectl("delete", "experiment/shared", "pvc/one-claim", "-n", USER_NAMESPACE, "--wait=false", check=False)
     shows("local image, shared claim, re-split arguments")
+
+
+def export(lab, what, *more):
+    return yaml.safe_load(lab.lab("export", what, *more).stdout)
+
+
+def test_what_the_server_made_is_a_manifest(lab, ns, shows):
+    lab.kubectl("label", "sa", "default", "-n", ns, "touched=yes")
+    node = lab.list("nodes", "default")[0]["metadata"]["name"]
+    lab.kubectl("cordon", node)
+    lab.kubectl("uncordon", node)
+    text = lab.lab("export", "--all-in", ns).stdout
+    lab.kubectl("apply", "--dry-run=server", "-f", "-", input=text)
+    account = next(d for d in yaml.safe_load_all(text) if d["kind"] == "ServiceAccount")
+    assert account == {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": ns, "labels": {"touched": "yes"}}}
+    assert export(lab, f"node/{node}") == {"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}}
+    lab.kubectl("label", "sa", "default", "-n", ns, "touched-")
+    assert "labels" not in export(lab, "sa/default", "-n", ns)["metadata"]
+    shows("a labelled account, a node that was cordoned")
+
+
+def test_a_secret_is_exported_with_its_last_value(lab, ns, shows):
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": ns}, "stringData": {"a": "one", "b": "kept"}}
+    lab.kubectl("apply", "-f", "-", input=secret)
+    lab.kubectl("patch", "secret", "s", "-n", ns, "-p", '{"data":{"a":"dHdv"}}')
+    seen = export(lab, "secret/s", "-n", ns)
+    assert seen["stringData"] == {"b": "kept"} and seen["data"] == {"a": "dHdv"}
+    shows("the patched value once, the other as it was written")
+
+
+def test_a_default_that_the_user_sets_later_is_kept(lab, ns, shows):
+    made = job("j", "sleep 60")
+    made["metadata"]["namespace"] = ns
+    lab.kubectl("apply", "-f", "-", input=made)
+    made["spec"]["backoffLimit"] = 6
+    lab.kubectl("apply", "-f", "-", input=made)
+    assert export(lab, "job/j", "-n", ns) == made
+    lab.kubectl("patch", "job", "j", "-n", ns, "--type=json", "-p", '[{"op":"add","path":"/spec/suspend","value":false}]')
+    made["spec"]["suspend"] = False
+    assert export(lab, "job/j", "-n", ns) == made
+    headless = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "svc", "namespace": ns}, "spec": {"ports": [{"port": 80}]}}
+    lab.kubectl("create", "-f", "-", input=headless)
+    headless["spec"]["type"] = "ClusterIP"
+    lab.kubectl("replace", "-f", "-", input=headless)
+    assert export(lab, "svc/svc", "-n", ns) == headless
+    shows("by apply, JSON patch and replace")
