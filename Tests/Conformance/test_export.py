@@ -188,3 +188,29 @@ def test_a_default_that_the_user_sets_later_is_kept(lab, ns, shows):
     lab.kubectl("replace", "-f", "-", input=headless)
     assert export(lab, "svc/svc", "-n", ns) == headless
     shows("by apply, JSON patch and replace")
+
+
+def test_any_name_that_kubectl_knows_will_do(lab, ns, shows):
+    definition = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "exported.example.com"}, "spec": {
+        "group": "example.com", "scope": "Namespaced", "names": {"plural": "exported", "singular": "export", "kind": "Export", "shortNames": ["exd"]},
+        "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object"}}}]}}
+    lab.kubectl("create", "-f", "-", input=definition)
+    try:
+        lab.kubectl("wait", "crd/exported.example.com", "--for=condition=Established", "--timeout=20s")
+        made = {"apiVersion": "example.com/v1", "kind": "Export", "metadata": {"name": ns, "namespace": ns}}
+        lab.kubectl("create", "-f", "-", input=made)
+        for word in ("exd", "export", "exported", "exported.example.com"):
+            assert export(lab, f"{word}/{ns}", "-n", ns) == made
+        result = lab.lab("export", f"exd/{ns}")
+        assert yaml.safe_load(result.stdout) == made and f"exd/{ns} is in the namespace {ns}" in result.stderr
+        assert "use -n" in lab.lab("export", f"exd/{ns}", "-n", "kube-system", check=False).stderr, "a namespace that is named is meant"
+    finally:
+        lab.kubectl("delete", "crd", "exported.example.com")
+    lab.kubectl("create", "namespace", f"{ns}-2")
+    try:
+        for namespace in (ns, f"{ns}-2"):
+            lab.kubectl("create", "configmap", "twice", "-n", namespace)
+        assert "use -n" in lab.lab("export", "cm/twice", check=False).stderr, "one of two is not chosen"
+    finally:
+        lab.kubectl("delete", "namespace", f"{ns}-2", "--wait=false")
+    shows("short, singular, plural and whole; elsewhere with a note")
