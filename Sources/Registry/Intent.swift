@@ -3,33 +3,18 @@ import KubeModel
 /// Keeps what the user asked for, beside what is stored: the same object without defaults and server-made fields, so
 /// that an export is what was applied, field for field.
 ///
-/// A whole object (create, put) is taken as it came, except that a put usually carries the defaults of an earlier get:
+/// A whole object (create, put) is taken as it came, except that a put of what was read carries the defaults of that get:
 /// a field that the user had not set before and that the put does not change stays out. A patch is applied to the
 /// intent as it is to the object.
 enum Intent {
-    /// The intent of a new object.
-    static func of(created object: JSON) -> JSON {
+    /// The intent of a new object, or of one that is put as a whole.
+    static func of(created object: JSON, _ kind: Kind) -> JSON {
         var intent = stripped(object)
         if intent["metadata"].has("generateName"), !(intent["metadata"]["generateName"].stringValue ?? "").isEmpty {
             // The server made the name up: the user asked for any.
             if object["metadata"]["name"].isNull { intent["metadata"].remove("name") }
         }
-        return intent
-    }
-
-    /// The intent after an object was put in the place of another.
-    /// - Parameters:
-    ///   - old: the earlier intent.
-    ///   - stored: the object as it was served before the put.
-    static func of(put object: JSON, old: JSON?, stored: JSON) -> JSON {
-        merge(stripped(object), old: old ?? .null, stored: stripped(stored))
-    }
-
-    /// The intent after a change that was not sent as a whole object nor as a patch that can be applied to the intent
-    /// alone (JSON patch, apply): what the change altered is meant, the rest is as it was.
-    static func of(changed object: JSON, old: JSON?, stored: JSON) -> JSON {
-        let intent = of(put: object, old: old, stored: stored)
-        return intent
+        return identified(intent, kind)
     }
 
     /// An object without its status and without what only the server writes.
@@ -42,7 +27,11 @@ enum Intent {
         return object
     }
 
-    private static func merge(_ new: JSON, old: JSON, stored: JSON) -> JSON {
+    /// What the user asks for after a change that says only what the object is now.
+    /// - Parameters:
+    ///   - old: the earlier intent.
+    ///   - stored: the object as it was served before the change.
+    static func merge(_ new: JSON, old: JSON, stored: JSON) -> JSON {
         switch (new, stored) {
         case (.object(let members), .object):
             var kept = JSONObject()
@@ -58,7 +47,8 @@ enum Intent {
             return ordered(.object(kept), like: old)
         case (.array(let elements), .array(let storedElements)):
             return .array(mergeLists(elements, old: old.elements, stored: storedElements))
-        default: return new
+        // What was not changed is as the user wrote it, 0.5Gi and not the 512Mi that is served.
+        default: return new == stored && !old.isNull ? old : new
         }
     }
 
@@ -82,7 +72,7 @@ enum Intent {
         }
     }
 
-    private static func mergeKey(of elements: [JSON]) -> String? {
+    static func mergeKey(of elements: [JSON]) -> String? {
         for key in ["name", "mountPath", "containerPort", "port", "key", "devicePath", "ip", "topologyKey"] {
             if !elements.isEmpty, elements.allSatisfy({ !$0[key].isNull }) { return key }
         }

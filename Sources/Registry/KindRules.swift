@@ -20,15 +20,20 @@ public struct KindRules: Sendable {
     public var warnings: @Sendable (_ object: JSON) -> [String]
     /// Whether `spec.terminationGracePeriodSeconds` delays deletion, as for pods.
     public var deletesGracefully: Bool
+    /// Whether the defaults add whole parts to the object, as a mutating webhook does: they get the schema's defaults as
+    /// the user's own parts do, or the next update would add these and be taken for a change.
+    public var addsParts: Bool
 
     public init(
         applyDefaults: @escaping @Sendable (inout JSON, JSON?, Context) throws -> Void = { _, _, _ in },
         validate: @escaping @Sendable (JSON, JSON?, Context) -> [APIStatus.Cause] = { _, _, _ in [] },
-        warnings: @escaping @Sendable (JSON) -> [String] = { _ in [] }, deletesGracefully: Bool = false
+        warnings: @escaping @Sendable (JSON) -> [String] = { _ in [] }, deletesGracefully: Bool = false,
+        addsParts: Bool = false
     ) {
         self.applyDefaults = applyDefaults
         self.validate = validate
         self.warnings = warnings
         self.deletesGracefully = deletesGracefully
+        self.addsParts = addsParts
     }
 }

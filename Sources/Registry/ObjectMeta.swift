@@ -68,6 +68,23 @@ enum ObjectMeta {
         return causes
     }
 
+    /// What may not change in the metadata of a stored object (upstream: ValidateObjectMetaAccessorUpdate).
+    static func changeCauses(_ metadata: JSON, old: JSON) -> [APIStatus.Cause] {
+        var causes: [APIStatus.Cause] = []
+        if let uid = metadata["uid"].stringValue, !uid.isEmpty, metadata["uid"] != old["uid"] {
+            causes.append(.invalid("metadata.uid", metadata["uid"], "field is immutable"))
+        }
+        guard old.has("deletionTimestamp") else { return causes }
+        let held = old["finalizers"].elements
+        let added = metadata["finalizers"].elements.filter { !held.contains($0) }.compactMap(\.stringValue)
+        if !added.isEmpty {
+            let names = Set(added).sorted().map { JSON.quoted($0) }.joined(separator: ", ")
+            let problem = "no new finalizers can be added if the object is being deleted, found new finalizers []string{\(names)}"
+            causes.append(.forbidden("metadata.finalizers", problem))
+        }
+        return causes
+    }
+
     private static func ownerCauses(_ owners: [JSON]) -> [APIStatus.Cause] {
         var causes: [APIStatus.Cause] = []
         for (index, owner) in owners.enumerated() {

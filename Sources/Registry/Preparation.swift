@@ -36,8 +36,24 @@ extension Registry {
         object["kind"] = .string(kind.kind)
         kind.schema.prune(&object)
         if kind.isCustom { kind.schema.dropNullsOfCustomResource(&object) } else { kind.schema.dropNulls(&object) }
+        // Custom resources are stored as written: their schemas know no quantities upstream.
+        if !kind.isCustom { kind.schema.canonicalizeQuantities(&object) }
         kind.schema.applyDefaults(&object, functions: DefaultFunctions.all)
-        for rules in rules(for: kind) { try rules.applyDefaults(&object, old, context(namespace: namespace)) }
+        for rules in rules(for: kind) {
+            try rules.applyDefaults(&object, old, context(namespace: namespace))
+            if rules.addsParts, old == nil { kind.schema.applyDefaults(&object, functions: DefaultFunctions.all) }
+        }
+    }
+
+    /// A stored object as this version of the lab would have stored it: what a write is compared with. An object that an
+    /// earlier version stored otherwise is not changed by a write that does not mean to. Upstream decodes what it reads
+    /// from its store, which does the same.
+    func current(_ stored: JSON, _ kind: Kind) -> JSON {
+        guard !kind.isCustom else { return stored }
+        var value = stored
+        kind.schema.canonicalizeQuantities(&value)
+        kind.schema.applyDefaults(&value, functions: DefaultFunctions.all)
+        return value
     }
 
     /// Finds everything that is wrong with an object in its stored form.

@@ -7,6 +7,9 @@ extension Registry {
     /// - Throws: `APIStatus` (400 not decodable, 404 no such namespace, 409 exists, 422 invalid) or `CatalogueError`.
     public func create(_ kind: Kind, namespace: String, _ object: JSON, _ options: WriteOptions) async throws -> WriteResult {
         var warnings = try decode(object, kind, options)
+        if options.origin == .user, let version = object["metadata"]["resourceVersion"].stringValue, !version.isEmpty, version != "0" {
+            throw APIStatus.badRequest("resourceVersion should not be set on objects to be created")
+        }
         let namespace = try effectiveNamespace(of: object, kind, requested: namespace)
         var new = object
         ObjectMeta.prepareNew(&new, kind, namespace: namespace, now: now)
@@ -16,7 +19,7 @@ extension Registry {
         try normalize(&new, old: nil, kind, namespace: namespace)
         warnings += try validate(new, old: nil, kind, namespace: namespace)
         warnings += rules(for: kind).flatMap { $0.warnings(new) }
-        let intent = options.origin == .user ? Intent.of(created: object) : nil
+        let intent = options.origin == .user ? Intent.of(created: object, kind) : nil
         if options.isApply {
             new["metadata"]["managedFields"] = try ServerSideApply.apply(
                 live: nil, applied: Intent.stripped(object), schema: kind.schema, manager: options.manager, apiVersion: kind.apiVersion,

@@ -34,6 +34,9 @@ extension Registry {
     /// - Throws: 404, 409 for a failed precondition, or `CatalogueError`.
     public func delete(_ kind: Kind, namespace: String, name: String, _ options: DeleteOptions) async throws -> DeleteOutcome {
         let key = ObjectKey(kind.resource, namespace: namespace, name: name)
+        if kind.resource == .namespaces, Deletion.lastingNamespaces.contains(name) {
+            throw APIStatus.forbidden(kind.plural, group: kind.group, name: name, "this namespace may not be deleted")
+        }
         let isGraceful = rules(for: kind).contains { $0.deletesGracefully }
         let now = now
         let outcome = try await catalogue.write { transaction -> DeleteOutcome in
@@ -66,6 +69,8 @@ extension Registry {
 enum Deletion {
     static let foreground = "foregroundDeletion"
     static let orphan = "orphan"
+    /// Namespaces that are always there (upstream: plugin/pkg/admission/namespace/lifecycle).
+    static let lastingNamespaces: Set<String> = ["default", "kube-system", "kube-public"]
 
     static func check(_ options: DeleteOptions, _ object: StoredObject, _ kind: Kind) throws(APIStatus) {
         if let uid = options.preconditionUID, uid != object.uid {

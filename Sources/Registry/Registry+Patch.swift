@@ -39,7 +39,7 @@ extension Registry {
                 throw APIStatus.badRequest("the name of the object cannot be changed by a patch")
             }
             warnings = try decode(patched, kind, options)
-            return Replacement(object: patched, intent: Self.intent(after: patched, patch: patch, type, old: old, kind))
+            return Replacement(object: patched, intent: Intent.of(patch: patch, type, patched: patched, over: old, kind))
         }
         return (WriteResult(object: result.object, warnings: warnings + result.warnings), false)
     }
@@ -52,17 +52,6 @@ extension Registry {
             guard case .object = patch else { throw .badRequest("expected a merge patch to be an object, found \(patch.typeName)") }
             return MergePatch.apply(patch, to: value)
         }
-    }
-
-    /// A merge patch means what it names, even a default's own value; a JSON patch means what it changes.
-    private static func intent(after patched: JSON, patch: JSON, _ type: PatchType, old: StoredObject, _ kind: Kind) -> JSON? {
-        let meant: JSON?
-        switch type {
-        case .merge: meant = old.intent.map { MergePatch.apply(patch, to: $0) }
-        case .strategic: meant = old.intent.flatMap { try? StrategicMergePatch.apply(patch, to: $0, schema: kind.schema) }
-        case .json, .apply: meant = nil
-        }
-        return meant.map(Intent.stripped) ?? Intent.of(changed: patched, old: old.intent, stored: old.value)
     }
 
     // MARK: Server-side apply
@@ -81,13 +70,15 @@ extension Registry {
             if subresource != nil { throw APIStatus.notFound(kind.plural, group: kind.group, name: key.name) }
             return try await createByApply(kind, key, applied, options, warnings)
         }
-        let result = try await replace(kind, key, subresource: subresource, options) { old in
+        var comparable = applied
+        if !kind.isCustom { kind.schema.canonicalizeQuantities(&comparable) }
+        let result = try await replace(kind, key, subresource: subresource, options) { [comparable] old in
             let outcome = try ServerSideApply.apply(
-                live: old.value, applied: applied, schema: kind.schema, manager: options.manager, apiVersion: kind.apiVersion, force: force,
+                live: current(old.value, kind), applied: comparable, schema: kind.schema, manager: options.manager, apiVersion: kind.apiVersion, force: force,
                 time: now, subresource: subresource ?? "", ignoring: Self.ignoredFields(kind, subresource))
             if !outcome.conflicts.isEmpty { throw APIStatus.applyConflict(outcome.conflicts) }
             let merged = outcome.object
-            let meant = Intent.stripped(MergePatch.apply(Intent.stripped(applied), to: Intent.of(changed: merged, old: old.intent, stored: old.value)))
+            let meant = Intent.of(applied: applied, merged: merged, over: old, kind)
             return Replacement(object: merged, intent: meant, hasManagedFields: true)
         }
         return (WriteResult(object: result.object, warnings: warnings + result.warnings), false)

@@ -26,7 +26,7 @@ extension Registry {
                 let problem = "Precondition failed: UID in precondition: \(uid), UID in object meta: \(old.uid)"
                 throw APIStatus.conflict(kind.plural, group: kind.group, name: name, problem)
             }
-            return Replacement(object: object, intent: Intent.of(put: object, old: old.intent, stored: old.value))
+            return Replacement(object: object, intent: Intent.of(put: object, over: old, kind))
         }
         return WriteResult(object: result.object, warnings: warnings + result.warnings)
     }
@@ -85,17 +85,23 @@ extension Registry {
         if !replacement.hasManagedFields {
             if old.metadata.has("managedFields") { object["metadata"]["managedFields"] = old.metadata["managedFields"] } else { object["metadata"].remove("managedFields") }
         }
-        try normalize(&object, old: old.value, kind, namespace: old.namespace)
-        ObjectMeta.prepareUpdate(&object, old: old.value, kind)
-        let warnings = try validate(object, old: old.value, kind, namespace: old.namespace)
+        let causes = ObjectMeta.changeCauses(object["metadata"], old: old.metadata)
+        if !causes.isEmpty { throw APIStatus.invalid(kind: kind.kind, group: kind.group, name: old.name, causes: causes) }
+        let before = current(old.value, kind)
+        try normalize(&object, old: before, kind, namespace: old.namespace)
+        ObjectMeta.prepareUpdate(&object, old: before, kind)
+        let warnings = try validate(object, old: before, kind, namespace: old.namespace)
         if kind.resource == .pods, subresource != "status" {
-            let causes = EphemeralContainers.validate(object, old: old.value, subresource: subresource)
+            let causes = EphemeralContainers.validate(object, old: before, subresource: subresource)
             if !causes.isEmpty { throw APIStatus.invalid(kind: kind.kind, group: kind.group, name: old.name, causes: causes) }
         }
         if !replacement.hasManagedFields, !isSame(object, old.value) {
             recordManager(&object, old: old.value, kind, subresource: subresource, options)
         }
         replacement.object = object
+        if kind.resource == .secrets, let intent = replacement.intent {
+            replacement.intent = Intent.settled(ofSecret: intent, before: old.intent, data: object["data"])
+        }
         return warnings
     }
 

@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 from kindlingtest.lab import USER_NAMESPACE
-from kindlingtest.manifests import claim, path_of, seed, shell, workflow
+from kindlingtest.manifests import claim, job, path_of, seed, shell, workflow
 
 SEEDS = ["experiment.yaml", "pvc.yaml", "workflow.yaml", "dex-config.yaml"]
 SERVER_MADE = {"uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "selfLink", "ownerReferences", "deletionTimestamp"}
@@ -142,3 +142,75 @@ def test_check_warns_of_what_a_cluster_would_do_otherwise(lab, shows):
     finally:
         lab.kubectl("delete", "experiment/shared", "pvc/one-claim", "-n", USER_NAMESPACE, "--wait=false", check=False)
     shows("local image, shared claim, re-split arguments")
+
+
+def export(lab, what, *more):
+    return yaml.safe_load(lab.lab("export", what, *more).stdout)
+
+
+def test_what_the_server_made_is_a_manifest(lab, ns, shows):
+    lab.kubectl("label", "sa", "default", "-n", ns, "touched=yes")
+    node = lab.list("nodes", "default")[0]["metadata"]["name"]
+    lab.kubectl("cordon", node)
+    lab.kubectl("uncordon", node)
+    text = lab.lab("export", "--all-in", ns).stdout
+    lab.kubectl("apply", "--dry-run=server", "-f", "-", input=text)
+    account = next(d for d in yaml.safe_load_all(text) if d["kind"] == "ServiceAccount")
+    assert account == {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": ns, "labels": {"touched": "yes"}}}
+    assert export(lab, f"node/{node}") == {"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}}
+    lab.kubectl("label", "sa", "default", "-n", ns, "touched-")
+    assert "labels" not in export(lab, "sa/default", "-n", ns)["metadata"]
+    shows("a labelled account, a node that was cordoned")
+
+
+def test_a_secret_is_exported_with_its_last_value(lab, ns, shows):
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": ns}, "stringData": {"a": "one", "b": "kept"}}
+    lab.kubectl("apply", "-f", "-", input=secret)
+    lab.kubectl("patch", "secret", "s", "-n", ns, "-p", '{"data":{"a":"dHdv"}}')
+    seen = export(lab, "secret/s", "-n", ns)
+    assert seen["stringData"] == {"b": "kept"} and seen["data"] == {"a": "dHdv"}
+    shows("the patched value once, the other as it was written")
+
+
+def test_a_default_that_the_user_sets_later_is_kept(lab, ns, shows):
+    made = job("j", "sleep 60")
+    made["metadata"]["namespace"] = ns
+    lab.kubectl("apply", "-f", "-", input=made)
+    made["spec"]["backoffLimit"] = 6
+    lab.kubectl("apply", "-f", "-", input=made)
+    assert export(lab, "job/j", "-n", ns) == made
+    lab.kubectl("patch", "job", "j", "-n", ns, "--type=json", "-p", '[{"op":"add","path":"/spec/suspend","value":false}]')
+    made["spec"]["suspend"] = False
+    assert export(lab, "job/j", "-n", ns) == made
+    headless = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "svc", "namespace": ns}, "spec": {"ports": [{"port": 80}]}}
+    lab.kubectl("create", "-f", "-", input=headless)
+    headless["spec"]["type"] = "ClusterIP"
+    lab.kubectl("replace", "-f", "-", input=headless)
+    assert export(lab, "svc/svc", "-n", ns) == headless
+    shows("by apply, JSON patch and replace")
+
+
+def test_any_name_that_kubectl_knows_will_do(lab, ns, shows):
+    definition = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "exported.example.com"}, "spec": {
+        "group": "example.com", "scope": "Namespaced", "names": {"plural": "exported", "singular": "export", "kind": "Export", "shortNames": ["exd"]},
+        "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object"}}}]}}
+    lab.kubectl("create", "-f", "-", input=definition)
+    try:
+        lab.kubectl("wait", "crd/exported.example.com", "--for=condition=Established", "--timeout=20s")
+        made = {"apiVersion": "example.com/v1", "kind": "Export", "metadata": {"name": ns, "namespace": ns}}
+        lab.kubectl("create", "-f", "-", input=made)
+        for word in ("exd", "export", "exported", "exported.example.com"):
+            assert export(lab, f"{word}/{ns}", "-n", ns) == made
+        result = lab.lab("export", f"exd/{ns}")
+        assert yaml.safe_load(result.stdout) == made and f"exd/{ns} is in the namespace {ns}" in result.stderr
+        assert "use -n" in lab.lab("export", f"exd/{ns}", "-n", "kube-system", check=False).stderr, "a namespace that is named is meant"
+    finally:
+        lab.kubectl("delete", "crd", "exported.example.com")
+    lab.kubectl("create", "namespace", f"{ns}-2")
+    try:
+        for namespace in (ns, f"{ns}-2"):
+            lab.kubectl("create", "configmap", "twice", "-n", namespace)
+        assert "use -n" in lab.lab("export", "cm/twice", check=False).stderr, "one of two is not chosen"
+    finally:
+        lab.kubectl("delete", "namespace", f"{ns}-2", "--wait=false")
+    shows("short, singular, plural and whole; elsewhere with a note")

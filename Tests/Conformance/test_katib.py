@@ -212,6 +212,9 @@ def test_the_log_of_a_trial_under_both_names(lab, shows):
         assert text.splitlines() == ["first", "score=0.5", "last"], "both streams, in order"
         assert text == lab.kubectl("logs", name, "-n", NS, "-c", "metrics-logger-and-collector").stdout
         assert text == lab.kubectl("logs", "-f", name, "-n", NS, "-c", "metrics-logger-and-collector").stdout
+        lab.kubectl("annotate", "pod", name, "-n", NS, "looked-at=yes")
+        lab.kubectl("replace", "-f", "-", input=lab.get("pod", name, NS))
+        assert lab.get("pod", name, NS)["metadata"]["annotations"]["looked-at"] == "yes", "a trial's pod can be annotated and put back"
     finally:
         lab.kubectl("delete", "experiment", "kept", "-n", NS, "--ignore-not-found", check=False)
     shows("stdout and stderr in order under main and metrics-logger-and-collector")

@@ -194,3 +194,47 @@ def test_a_users_own_kind_is_served(lab, ns, shows):
         lab.kubectl("delete", "crd", "kites.example.com", "--timeout=60s", check=False)
     assert "kites" not in lab.kubectl("api-resources", "-o", "name", "--cached=false").stdout
     shows("defaults, columns, validation, strictness, status, explain; gone with its definition")
+
+
+def test_quantities_are_served_in_their_canonical_form(lab, ns, shows):
+    import kubernetes
+
+    raw = {"requests": {"cpu": 0.1, "memory": "0.5Gi"}, "limits": {"memory": 1000000000}}
+    pod = shell("p", "true", nodeName="elsewhere")
+    pod["spec"]["containers"][0]["resources"] = raw
+    lab.kubectl("create", "-n", ns, "-f", "-", input=pod)
+    seen = lab.get("pod", "p", ns)["spec"]["containers"][0]["resources"]
+    assert seen == {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"memory": "1G"}}
+    with lab.api() as api:
+        core = kubernetes.client.CoreV1Api(api)
+        read = core.read_namespaced_pod("p", ns)
+        read.metadata.labels = {"edited": "yes"}
+        assert core.replace_namespaced_pod("p", ns, read).metadata.labels == {"edited": "yes"}
+    shows(seen)
+
+
+def test_a_pod_of_a_node_that_is_not_there_can_be_deleted(lab, ns, shows):
+    lab.kubectl("create", "-n", ns, "-f", "-", input=shell("p", "true", nodeName="elsewhere"))
+    moved = lab.kubectl("patch", "pod", "p", "-n", ns, "--type=merge", "-p", '{"spec":{"nodeName":"other"}}', check=False)
+    assert "pod updates may not change fields other than" in moved.stderr
+    lab.kubectl("delete", "pod", "p", "-n", ns, timeout=20)
+    shows("no kubelet had to end it")
+
+
+def test_some_namespaces_and_metadata_stay(lab, ns, shows):
+    for name in ("default", "kube-system"):
+        kept = lab.kubectl("delete", "ns", name, check=False)
+        assert f'namespaces "{name}" is forbidden: this namespace may not be deleted' in kept.stderr
+    lab.kubectl("create", "-n", ns, "-f", "-", input=config_map("held", finalizers=["example.com/hold"]))
+    lab.kubectl("delete", "cm", "held", "-n", ns, "--wait=false")
+    patch = '{"metadata":{"finalizers":["example.com/hold","example.com/more"]}}'
+    added = lab.kubectl("patch", "cm", "held", "-n", ns, "--type=merge", "-p", patch, check=False)
+    assert "no new finalizers can be added if the object is being deleted" in added.stderr
+    uid = lab.kubectl("patch", "cm", "held", "-n", ns, "--type=merge", "-p", '{"metadata":{"uid":"x"}}', check=False)
+    assert "field is immutable" in uid.stderr
+    lab.kubectl("patch", "cm", "held", "-n", ns, "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
+    # Not by a plain create: kubectl takes the version out itself.
+    path = f"/api/v1/namespaces/{ns}/configmaps"
+    made = lab.kubectl("create", "--raw", path, "-f", "-", input=config_map("new", resourceVersion="7"), check=False)
+    assert "resourceVersion should not be set on objects to be created" in made.stderr
+    shows("default, kube-system; finalizers, uid, resourceVersion")

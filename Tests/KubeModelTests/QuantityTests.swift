@@ -50,3 +50,23 @@ import Testing
         }
     }
 }
+
+@Suite struct CanonicalQuantityTests {
+    @Test func onlyWhatTheSchemaCallsAQuantityIsRewritten() {
+        let quantity: JSON = ["type": "string", "format": "quantity"]
+        let schema = Schema(json: [
+            "properties": [
+                "cpu": quantity, "list": ["type": "array", "items": quantity], "map": ["type": "object", "additionalProperties": quantity],
+                "text": ["type": "string"], "number": ["type": "number"],
+            ]
+        ])
+        var value: JSON = [
+            "cpu": 0.1, "list": ["1.5Gi", 2], "map": ["a": "1000m", "b": "no quantity", "c": .null], "text": "0.5", "number": 0.5,
+        ]
+        schema.canonicalizeQuantities(&value)
+        #expect(
+            value == [
+                "cpu": "100m", "list": ["1536Mi", "2"], "map": ["a": "1", "b": "no quantity", "c": .null], "text": "0.5", "number": 0.5,
+            ])
+    }
+}

@@ -18,7 +18,7 @@ public enum KatibRules {
         .experiments: KindRules(
             applyDefaults: { object, _, _ in applyDefaults(&object) },
             validate: { object, old, context in ExperimentValidator(object, old, context.catalogue).causes() }, warnings: { warnings($0) }),
-        .pods: KindRules(applyDefaults: { pod, old, context in if old == nil { TrialPods.mark(&pod, context.catalogue) } }),
+        .pods: KindRules(applyDefaults: { pod, old, context in if old == nil { TrialPods.mark(&pod, context.catalogue) } }, addsParts: true),
     ]
 
     static func applyDefaults(_ experiment: inout JSON) {

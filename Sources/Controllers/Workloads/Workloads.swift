@@ -32,5 +32,6 @@ public func workloadReconcilers(
         QuotaReconciler(client: client("resourcequota-controller")),
         AutoscalerReconciler(client: client("horizontal-pod-autoscaler"), metrics: metrics, clock: clock),
         TaintReconciler(client: client("taint-eviction-controller"), clock: clock),
+        PodCollector(client: client("pod-garbage-collector-controller"), clock: clock),
     ]
 }

@@ -37,7 +37,13 @@ struct ExportCommand: ParsableCommand {
         let space = namespace.namespace ?? (try? APIAccess.read(context.paths.kubeconfig, command: context.command).namespace) ?? "default"
         let objects =
             try allIn.map { namespace throws(CommandError) in try reader.userObjects(in: namespace) }
-            ?? ObjectReference.parse(words).map { reference throws(CommandError) in try reader.object(reference, namespace: space) }
+            ?? ObjectReference.parse(words).map { reference throws(CommandError) -> ExportedObject in
+                let object = try reader.object(reference, namespace: space, anywhere: namespace.namespace == nil)
+                if !object.namespace.isEmpty, object.namespace != space {
+                    Output.note("lab: note: \(reference.kind)/\(reference.name) is in the namespace \(object.namespace)")
+                }
+                return object
+            }
         if objects.isEmpty, let allIn { throw CommandError("no user wrote an object in the namespace \(allIn)", reason: "NotFound") }
         let intents = try objects.map(Self.intent)
         if check { for warning in try checker(reader).warnings(intents) { Output.note("lab: warning: \(warning)") } }

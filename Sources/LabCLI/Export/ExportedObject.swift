@@ -30,20 +30,32 @@ extension CatalogueReader {
     ]
 
     /// The object of a name, of whatever group has the kind.
-    func object(_ reference: ObjectReference, namespace: String) throws(CommandError) -> ExportedObject {
+    /// - Parameter anywhere: whether the only object of that name will do, in whichever namespace it is.
+    func object(_ reference: ObjectReference, namespace: String, anywhere: Bool = false) throws(CommandError) -> ExportedObject {
         let parts = reference.kind.lowercased().split(separator: ".", maxSplits: 1).map(String.init)
         let kind = parts.first ?? ""
-        let plural = Self.shortNames[kind] ?? kind
+        let custom = Self.shortNames[kind] == nil ? try customKind(kind) : nil
+        let plural = Self.shortNames[kind] ?? custom?.plural ?? kind
+        let group = parts.count > 1 ? parts[1] : custom?.group
         let found = try objects(
-            "WHERE name = ? AND namespace IN (?, '') AND (resource = ? OR lower(json_extract(value, '$.kind')) = ?)",
-            [reference.name, namespace, plural, kind])
-        let matching = parts.count > 1 ? found.filter { $0.group == parts[1] } : found
-        if let object = matching.first { return object }
-        let elsewhere = try objects(
-            "WHERE name = ? AND (resource = ? OR lower(json_extract(value, '$.kind')) = ?)", [reference.name, plural, kind])
-        let hint = elsewhere.isEmpty ? "" : "; there is one in \(elsewhere.map(\.namespace).joined(separator: ", ")): use -n"
+            "WHERE name = ? AND (resource = ? OR lower(json_extract(value, '$.kind')) = ?) ORDER BY namespace", [reference.name, plural, kind]
+        ).filter { group == nil || $0.group == group }
+        if let object = found.first(where: { $0.namespace == namespace || $0.namespace.isEmpty }) { return object }
+        if anywhere, found.count == 1 { return found[0] }
+        let hint = found.isEmpty ? "" : "; there is one in \(found.map(\.namespace).joined(separator: ", ")): use -n"
         throw CommandError(
             "the catalogue has no \(reference.kind) '\(reference.name)' in the namespace \(namespace)\(hint)", reason: "NotFound")
+    }
+
+    /// The kind of a CustomResourceDefinition whose short or singular name this is.
+    private func customKind(_ word: String) throws(CommandError) -> (plural: String, group: String)? {
+        for definition in try objects("WHERE resource = 'customresourcedefinitions' ORDER BY name", []) {
+            let names = definition.value["spec"]["names"]
+            let words = names["shortNames"].elements + [names["singular"]]
+            guard words.contains(.string(word)), let plural = names["plural"].stringValue else { continue }
+            return (plural, definition.value["spec"]["group"].stringValue ?? "")
+        }
+        return nil
     }
 
     /// All objects of a namespace that a user wrote, in an order in which they can be applied.

@@ -121,30 +121,4 @@ enum PodRules {
         }
         return causes
     }
-
-    private static let mutable = ["activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds", "nodeName", "schedulingGates", "ephemeralContainers"]
-
-    private static func validateUpdate(_ spec: JSON, _ old: JSON) -> [APIStatus.Cause] {
-        func fixed(_ spec: JSON) -> JSON {
-            var spec = spec
-            for key in mutable { spec.remove(key) }
-            for list in ["containers", "initContainers"] {
-                let containers = spec[list].elements.map { container in
-                    var container = container
-                    container.remove("image")
-                    return container
-                }
-                if !containers.isEmpty { spec[list] = .array(containers) }
-            }
-            return spec
-        }
-        if fixed(spec) == fixed(old) { return [] }
-        return [
-            .forbidden(
-                "spec",
-                "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
-                    + "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
-                    + "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)")
-        ]
-    }
 }
