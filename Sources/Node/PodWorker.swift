@@ -156,6 +156,7 @@ actor PodWorker {
     /// Gives back what only running containers need. Logs stay until the pod's object goes.
     func cleanUp() async throws {
         if isCleaned { return }
+        try keepFiles()
         if let address { context.network.release(address) }
         context.gpus.release(uid)
         context.configUsers.set(key, [])

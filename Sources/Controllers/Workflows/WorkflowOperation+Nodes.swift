@@ -21,7 +21,7 @@ extension WorkflowOperation {
         if !message.isEmpty { json["message"] = .string(message) }
         if !inputs.isNull { json["inputs"] = inputs }
         var node = WorkflowNode(json)
-        if node.isFulfilled { node.json["finishedAt"] = .string(now.description) } else { node.json["finishedAt"] = .null }
+        if node.hasEnded { node.json["finishedAt"] = .string(now.description) } else { node.json["finishedAt"] = .null }
         save(node)
         return node
     }
@@ -31,8 +31,33 @@ extension WorkflowOperation {
     mutating func end(_ node: inout WorkflowNode, _ phase: WorkflowNode.Phase, _ message: String = "") {
         node.json["phase"] = .string(phase.rawValue)
         node.json["finishedAt"] = .string(now.description)
+        node.json.remove("daemoned")
         if message.isEmpty { node.json.remove("message") } else { node.json["message"] = .string(message) }
         save(node)
+        if node.kind == .steps || node.kind == .dag {
+            let id = node.id
+            endDaemons { $0.json["boundaryID"].stringValue == id }
+        }
+    }
+
+    /// Ends daemons: their work is over with that of their boundary.
+    mutating func endDaemons(where isMeant: (WorkflowNode) -> Bool) {
+        for id in nodes.keys {
+            guard var node = nodes[id].map(WorkflowNode.init), node.isDaemon, isMeant(node) else { continue }
+            if node.kind == .pod { podsToEnd.append(podName(of: node)) }
+            end(&node, .succeeded)
+        }
+    }
+
+    /// Ends everything that runs in a node, and the node's pods.
+    mutating func terminate(_ nodeName: String, _ message: String) {
+        for id in nodes.keys {
+            guard var node = nodes[id].map(WorkflowNode.init), !node.hasEnded, node.name.hasPrefix(nodeName) else { continue }
+            let rest = node.name.dropFirst(nodeName.count).first
+            guard rest == nil || rest == "." || rest == "[" || rest == "(" else { continue }
+            if node.kind == .pod { podsToEnd.append(podName(of: node)) }
+            end(&node, .failed, message)
+        }
     }
 
     /// Adds an edge of the graph that the UI draws.
@@ -64,7 +89,7 @@ extension WorkflowOperation {
     /// Brings the nodes of pods up to date with the pods.
     mutating func assessPods() {
         for id in nodes.keys {
-            guard var node = nodes[id].map(WorkflowNode.init), node.kind == .pod, !node.isFulfilled else { continue }
+            guard var node = nodes[id].map(WorkflowNode.init), node.kind == .pod, !node.hasEnded else { continue }
             guard let pod = pods[podName(of: node)] else {
                 // Its creation did not come to pass (a crash in between), unless it ran: then somebody deleted it.
                 if node.phase == .running { end(&node, .error, "pod deleted") }
@@ -80,15 +105,30 @@ extension WorkflowOperation {
         let main = status["containerStatuses"].elements.first { $0["name"].stringValue == "main" } ?? .null
         if let host = pod.spec["nodeName"].stringValue { node.json["hostNodeName"] = .string(host) }
         if let code = main["state"]["terminated"]["exitCode"].intValue { node.json["outputs"]["exitCode"] = .string(String(code)) }
+        let isDaemon = pod.annotations[StepAnnotation.daemon] != nil
         switch status["phase"].stringValue {
-        case "Succeeded": end(&node, .succeeded)
+        case "Succeeded":
+            let problem = takeOutputs(of: pod, into: &node, isWhole: true)
+            if isDaemon {
+                end(&node, .failed, "the daemon ended by itself")
+            } else if let problem {
+                end(&node, .error, problem)
+            } else {
+                end(&node, .succeeded)
+            }
         case "Failed":
+            _ = takeOutputs(of: pod, into: &node, isWhole: false)
             let (phase, message) = Self.failure(of: pod)
             end(&node, phase, message)
         case "Running":
             if node.phase != .running {
                 node.json["phase"] = "Running"
                 node.json.remove("message")
+            }
+            let containers = status["containerStatuses"].elements
+            if isDaemon, !containers.isEmpty, containers.allSatisfy({ $0["ready"].boolValue == true }) {
+                node.json["daemoned"] = true
+                if let address = status["podIP"].stringValue { node.json["podIP"] = .string(address) }
             }
             save(node)
         default:

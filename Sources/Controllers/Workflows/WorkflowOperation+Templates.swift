@@ -8,10 +8,13 @@ extension WorkflowOperation {
         var inline = JSON.null
         /// `templateRef` names a template of another object.
         var isForeign = false
+        /// `steps` or `tasks`: whether a step or a task calls it.
+        var caller = ""
 
         init(name: String) { self.name = name }
 
-        init(_ step: JSON) {
+        init(_ step: JSON, caller: String) {
+            self.caller = caller
             name = step["template"].stringValue ?? ""
             inline = step["inline"]
             isForeign = !step["templateRef"].isNull
@@ -33,22 +36,60 @@ extension WorkflowOperation {
         }
         guard depth < Self.depthLimit else { return refuse("Maximum recursion depth exceeded. See https://argo-workflows.readthedocs.io") }
         if reference.isForeign { return refuse("templateRef is not supported by this version") }
-        guard let found = reference.inline.isNull ? spec["templates"].elements.first(where: { $0["name"].stringValue == reference.name }) : reference.inline
+        guard let named = reference.inline.isNull ? spec["templates"].elements.first(where: { $0["name"].stringValue == reference.name }) : reference.inline
         else { return refuse("template \(reference.name) undefined") }
-        let inputs: [String: String]
-        switch Self.inputs(of: found, arguments) {
-        case .success(let values): inputs = values
-        case .failure(let problem): return refuse(problem.description)
-        }
+        let found = withDefaults(named)
         var values = globals.values
-        for (key, value) in scope.values where key.hasPrefix("workflow.") { values[key] = value }
+        for key in ["workflow.status", "workflow.failures"] { if let value = scope.values[key] { values[key] = value } }
+        values["node.name"] = nodeName
+        if !reference.caller.isEmpty { values["\(reference.caller).name"] = displayName }
+        let inputs: [String: String]
+        do throws(Surroundings.Problem) { inputs = try self.inputs(of: found, arguments, Substitution(values)) } catch { return refuse("\(error)") }
         for (key, value) in inputs { values["inputs.parameters.\(key)"] = value }
+        values["inputs.parameters"] = Self.inputsJSON(inputs, found)["parameters"].text
+        for parameter in found["outputs"]["parameters"].elements {
+            if let path = parameter["valueFrom"]["path"].stringValue { values["outputs.parameters.\(parameter["name"].stringValue ?? "").path"] = path }
+        }
         let local = Substitution(values)
+        var timeout: Duration?
+        do throws(Surroundings.Problem) { timeout = try Self.timeout(of: found, local) } catch { return refuse("\(error)") }
+        if let ended = enforce(timeout, nodeName) { return ended }
         let call = Call(
             template: found, reference: reference, nodeName: nodeName, displayName: displayName, boundary: boundary, inputs: inputs, scope: local,
             depth: depth)
-        if !found["retryStrategy"].isNull { return executeRetry(call) }
-        return executeOnce(call)
+        let node = call.retryStrategy.isNull ? executeOnce(call) : executeRetry(call)
+        if let timeout, let node, !node.isFulfilled, let start = node.startedAt { wake(at: start + timeout) }
+        return node
+    }
+
+    /// A template over the workflow's `templateDefaults`. A kind that the template does not have is none of its defaults.
+    private func withDefaults(_ template: JSON) -> JSON {
+        let kinds = ["container", "script", "steps", "dag", "suspend"]
+        var merged = spec["templateDefaults"]
+        for kind in kinds where template[kind].isNull { merged.remove(kind) }
+        if merged.isNull { merged = [:] }
+        merged = MergePatch.apply(template, to: merged)
+        if merged["retryStrategy"].isNull, !spec["retryStrategy"].isNull, !template["container"].isNull || !template["script"].isNull {
+            merged["retryStrategy"] = spec["retryStrategy"]
+        }
+        return merged
+    }
+
+    // MARK: Time
+
+    private static func timeout(of template: JSON, _ scope: Substitution) throws(Surroundings.Problem) -> Duration? {
+        guard let text = template["timeout"].stringValue, !text.isEmpty else { return nil }
+        guard let limit = GoDuration.parse(scope.apply(text)) else {
+            throw Surroundings.Problem(description: "timeout: expected a duration such as 10s, found '\(scope.apply(text))'")
+        }
+        return limit
+    }
+
+    /// Ends a node that has taken longer than its template's `timeout`, with all that runs in it.
+    private mutating func enforce(_ timeout: Duration?, _ nodeName: String) -> WorkflowNode? {
+        guard let timeout, let node = node(named: nodeName), !node.isFulfilled, let start = node.startedAt, now >= start + timeout else { return nil }
+        terminate(nodeName, "Step exceeded its deadline")
+        return self.node(named: nodeName)
     }
 
     /// One call of a template.
@@ -62,21 +103,28 @@ extension WorkflowOperation {
         var scope: Substitution
         let depth: Int
         var templateName: String { reference.name }
+        var retryStrategy: JSON { template["retryStrategy"] }
+        /// What its own steps are called by.
+        var callerOfChildren: String { template["dag"].isNull ? "steps" : "tasks" }
     }
 
-    struct MissingInput: Error { let description: String }
-
-    private static func inputs(of template: JSON, _ arguments: [String: String]) -> Result<[String: String], MissingInput> {
+    private func inputs(of template: JSON, _ arguments: [String: String], _ scope: Substitution) throws(Surroundings.Problem) -> [String: String] {
         var values: [String: String] = [:]
         for parameter in template["inputs"]["parameters"].elements {
             guard let name = parameter["name"].stringValue else { continue }
-            if let given = arguments[name] ?? Parameters.value(of: parameter) {
+            if let given = arguments[name] {
                 values[name] = given
+            } else if let own = try Parameters.value(of: scope.apply(parameter), surroundings) {
+                values[name] = own
             } else {
-                return .failure(MissingInput(description: "inputs.parameters.\(name) was not supplied"))
+                throw Surroundings.Problem(description: "inputs.parameters.\(name) was not supplied")
+            }
+            if let allowed = parameter["enum"].arrayValue, let value = values[name], !allowed.contains(where: { Parameters.text($0) == value }) {
+                let list = allowed.map { Parameters.text($0) }.joined(separator: ", ")
+                throw Surroundings.Problem(description: "inputs.parameters.\(name): '\(value)' is not one of \(list)")
             }
         }
-        return .success(values)
+        return values
     }
 
     static func inputsJSON(_ inputs: [String: String], _ template: JSON) -> JSON {
@@ -122,6 +170,11 @@ extension WorkflowOperation {
         let attempts = node.children.compactMap { nodes[$0].map(WorkflowNode.init) }
         if let last = attempts.last {
             if last.isFulfilled {
+                if last.isDaemon {
+                    for key in ["daemoned", "podIP"] { node.json[key] = last.json[key] }
+                    save(node)
+                    return node
+                }
                 if last.isGood {
                     node.json["outputs"] = last.json["outputs"]
                     if last.json["outputs"].isNull { node.json.remove("outputs") }
@@ -148,6 +201,19 @@ extension WorkflowOperation {
         return attempt(attempts.count, call, &node)
     }
 
+    /// `lastRetry.*` for an attempt (argo buildRetryStrategyLocalScope).
+    private func lastAttempt(_ call: Call, before number: Int) -> [String: String] {
+        guard number > 0, let last = node(named: "\(call.nodeName)(\(number - 1))") else {
+            return ["lastRetry.exitCode": "0", "lastRetry.status": "", "lastRetry.duration": "0", "lastRetry.message": ""]
+        }
+        let end = Timestamp(parsing: last.json["finishedAt"].stringValue ?? "")
+        let seconds = last.startedAt.flatMap { start in end.map { Int(($0 - start) / .seconds(1)) } } ?? 0
+        return [
+            "lastRetry.exitCode": last.json["outputs"]["exitCode"].stringValue ?? "-1", "lastRetry.status": last.phase.rawValue,
+            "lastRetry.duration": String(seconds), "lastRetry.message": last.message,
+        ]
+    }
+
     private mutating func attempt(_ number: Int, _ call: Call, _ parent: inout WorkflowNode) -> WorkflowNode {
         if stopMessage != nil, number > 0, node(named: "\(call.nodeName)(\(number))") == nil {
             end(&parent, .failed, stopMessage ?? "")
@@ -156,7 +222,7 @@ extension WorkflowOperation {
         var attempt = call
         attempt.nodeName = "\(call.nodeName)(\(number))"
         attempt.displayName = "\(call.displayName)(\(number))"
-        attempt.scope = call.scope.adding(["retries": String(number)])
+        attempt.scope = call.scope.adding(lastAttempt(call, before: number)).adding(["retries": String(number), "node.name": attempt.nodeName])
         guard var child = executeOnce(attempt) else { return parent }
         if child.json["nodeFlag"].isNull {
             child.json["nodeFlag"] = ["retried": true]
@@ -184,10 +250,6 @@ enum RetryDecision {
     init(_ strategy: JSON, attempts: [WorkflowNode], now: Timestamp) {
         guard let last = attempts.last else {
             self = .retry
-            return
-        }
-        if !strategy["expression"].isNull {
-            self = .stop(message: "retryStrategy.expression is not supported by this version")
             return
         }
         let policy = strategy["retryPolicy"].stringValue ?? "OnFailure"
