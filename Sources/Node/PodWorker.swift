@@ -175,6 +175,7 @@ actor PodWorker {
         }
         address = nil
         isCleaned = true
+        notifyObservers()
     }
 
     // MARK: Observers

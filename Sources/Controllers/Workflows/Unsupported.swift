@@ -1,13 +1,13 @@
 import KubeModel
 
 /// Fields of a Workflow that Argo knows and this version does not carry out. A workflow that uses one is refused: what it asks
-/// for would silently not happen.
+/// for would silently not happen. Not among them: fields about what stands around a workflow and has nothing to act on in a lab
+/// (metrics for a scraper, disruption budgets, the executor's account, where artifacts would be stored).
 enum Unsupported {
     private static let ofSpec = [
-        "artifactGC", "artifactRepositoryRef", "executor", "hooks", "metrics", "podDisruptionBudget", "synchronization",
-        "workflowMetadata", "workflowTemplateRef",
+        "hooks", "synchronization", "workflowMetadata", "workflowTemplateRef",
     ]
-    private static let ofTemplate = ["executor", "memoize", "metrics", "synchronization", "plugin", "http", "resource", "data", "containerSet"]
+    private static let ofTemplate = ["memoize", "synchronization", "plugin", "http", "resource", "data", "containerSet"]
     private static let ofStep = ["hooks", "onExit", "templateRef"]
     private static let podGC = ["OnPodCompletion", "OnPodSuccess", "OnWorkflowCompletion", "OnWorkflowSuccess", ""]
 
@@ -36,7 +36,6 @@ enum Unsupported {
                 return told("\(path).outputs.parameters[\(index)].valueFrom.\(key)")
             }
         }
-        if isSet(template["retryStrategy"]["expression"]) { return told("\(path).retryStrategy.expression") }
         if isSet(template["retryStrategy"]["affinity"]) { return told("\(path).retryStrategy.affinity") }
         for (place, step) in steps(of: template, path) {
             if let key = ofStep.first(where: { isSet(step[$0]) }) { return told("\(place).\(key)") }

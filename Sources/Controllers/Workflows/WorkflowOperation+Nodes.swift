@@ -44,18 +44,16 @@ extension WorkflowOperation {
     mutating func endDaemons(where isMeant: (WorkflowNode) -> Bool) {
         for id in nodes.keys {
             guard var node = nodes[id].map(WorkflowNode.init), node.isDaemon, isMeant(node) else { continue }
-            if node.kind == .pod { podsToEnd.append(podName(of: node)) }
             end(&node, .succeeded)
         }
     }
 
-    /// Ends everything that runs in a node, and the node's pods.
+    /// Ends everything that runs in a node. The reconciler ends the pods of ended nodes.
     mutating func terminate(_ nodeName: String, _ message: String) {
         for id in nodes.keys {
             guard var node = nodes[id].map(WorkflowNode.init), !node.hasEnded, node.name.hasPrefix(nodeName) else { continue }
             let rest = node.name.dropFirst(nodeName.count).first
             guard rest == nil || rest == "." || rest == "[" || rest == "(" else { continue }
-            if node.kind == .pod { podsToEnd.append(podName(of: node)) }
             end(&node, .failed, message)
         }
     }

@@ -57,13 +57,17 @@ struct WorkflowOperation {
 
     /// Works everything out.
     mutating func run() {
-        if status["phase"].stringValue ?? "" == "" { begin() }
-        assessPods()
-        if let problem = Self.problem(in: spec) {
-            finish(.error, message: "invalid spec: \(problem)")
-            return
+        if status["phase"].stringValue ?? "" == "" {
+            begin()
+            // Only here: a workflow that runs already is not ended because a later version refuses more.
+            if let problem = Self.problem(in: spec) {
+                finish(.error, message: "invalid spec: \(problem)")
+                return
+            }
         }
+        assessPods()
         if let globalsProblem {
+            terminate(name, "\(globalsProblem)")
             finish(.failed, message: "\(globalsProblem)")
             return
         }
@@ -84,7 +88,7 @@ struct WorkflowOperation {
 
     /// What makes a workflow unable to run at all.
     static func problem(in spec: JSON) -> String? {
-        if !spec["workflowTemplateRef"].isNull { return "spec.workflowTemplateRef is not supported by this version" }
+        if !spec["workflowTemplateRef"].isNull { return Unsupported.problem(in: spec) }
         guard let entrypoint = spec["entrypoint"].stringValue, !entrypoint.isEmpty else { return "spec.entrypoint is required" }
         let names = spec["templates"].elements.compactMap { $0["name"].stringValue }
         if Set(names).count != names.count { return "spec.templates: names must be unique" }
@@ -144,14 +148,11 @@ struct WorkflowOperation {
                 !node.name.hasPrefix("\(name).onExit")
             else { continue }
             end(&node, .failed, message)
-            podsToEnd.append(podName(of: node))
         }
     }
 
     /// Why nothing new may start; `nil` as long as it may.
     var stopMessage: String?
-    /// Pods that are to be deleted.
-    var podsToEnd: [String] = []
 
     mutating func wake(at time: Timestamp) { if dueAt.map({ time < $0 }) ?? true { dueAt = time } }
 

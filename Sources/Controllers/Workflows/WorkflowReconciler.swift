@@ -33,21 +33,25 @@ public struct WorkflowReconciler: Reconciler {
         // node without a pod is seen at the next look.
         try await save(operation)
         for pod in operation.podsToCreate { try await create(pod, for: workflow) }
-        for name in operation.podsToEnd { try await end(ObjectKey(.pods, namespace: workflow.namespace, name: name)) }
+        try await endPods(pods, operation.status)
         let nextPod = try await collectPods(of: workflow, operation.status)
         let due = [operation.dueAt.map { max($0 - client.now, .milliseconds(1)) }, nextPod].compactMap { $0 }.min()
         return due.map { .requeue(after: $0) } ?? .done
     }
 
-    /// Ends a pod. One that runs is made to end by its deadline, so that its log stays; another is deleted.
-    private func end(_ key: ObjectKey) async throws {
-        guard let pod = client.get(key) else { return }
-        let phase = pod.status["phase"].stringValue ?? ""
-        if phase == "Succeeded" || phase == "Failed" { return }
-        if phase == "Running", !pod.status["startTime"].isNull {
-            try await client.update(key, uid: pod.uid) { $0["spec"]["activeDeadlineSeconds"] = 1 }
-        } else {
-            try await client.delete(key, uid: pod.uid)
+    /// Ends pods whose nodes have ended before them: by a deadline, by a shutdown, or as daemons whose work is over. One that
+    /// runs is made to end by its own deadline, so that its log stays; another is deleted.
+    private func endPods(_ pods: [StoredObject], _ status: JSON) async throws {
+        for pod in pods where !pod.isBeingDeleted {
+            let phase = pod.status["phase"].stringValue ?? ""
+            let node = WorkflowNode(status["nodes"][pod.annotations["workflows.argoproj.io/node-id"] ?? ""])
+            if phase == "Succeeded" || phase == "Failed" || node.kind == nil || !node.hasEnded { continue }
+            if phase == "Running", !pod.status["startTime"].isNull {
+                if pod.spec["activeDeadlineSeconds"] == 1 { continue }
+                try await client.update(pod.key, uid: pod.uid) { $0["spec"]["activeDeadlineSeconds"] = 1 }
+            } else {
+                try await client.delete(pod.key, uid: pod.uid)
+            }
         }
     }
 
@@ -154,6 +158,7 @@ public struct WorkflowReconciler: Reconciler {
         for pod in client.controlled(by: workflow, .pods) where pod.labels[Self.completedLabel] != "true" {
             try await client.update(pod.key, uid: pod.uid) { $0["metadata"]["labels"][Self.completedLabel] = "true" }
         }
+        try await endPods(client.controlled(by: workflow, .pods), workflow.status)
         let nextPod = try await collectPods(of: workflow, workflow.status)
         if phase == "Succeeded" || workflow.spec["volumeClaimGC"]["strategy"].stringValue == "OnWorkflowCompletion" {
             for template in workflow.spec["volumeClaimTemplates"].elements {
