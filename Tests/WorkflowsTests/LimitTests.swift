@@ -32,6 +32,25 @@ import Testing
         #expect(phase("soon") == "Error")
     }
 
+    @Test(arguments: [true, false])
+    func failFastStartsNothingMoreAfterAFailure(asDAG: Bool) {
+        let step: JSON = ["name": "s", "template": "t", "withItems": [0, 1, 2]]
+        let main: JSON = asDAG ? ["dag": ["tasks": [step]]] : ["steps": [[step]]]
+        var play = Play([
+            "entrypoint": "main",
+            "templates": [MergePatch.apply(["name": "main", "parallelism": 2, "failFast": true], to: main), container("t")],
+        ])
+        play.step()
+        let prefix = asDAG ? "wf.s" : "wf[0].s"
+        play.end("\(prefix)(0:0)", exitCode: 1)
+        #expect(play.created == ["\(prefix)(0:0)", "\(prefix)(1:1)"])
+        #expect(play.status["phase"] == "Running", "what runs may end")
+        play.end("\(prefix)(1:1)")
+        #expect(play.created.count == 2)
+        #expect(play.status["phase"] == "Failed")
+        #expect(play.status["message"] == "template has failed or errored children and failFast enabled")
+    }
+
     @Test func aDaemonLetsTheNextStepsRunAndEndsWithItsBoundary() {
         let ready: JSON = ["phase": "Running", "podIP": "10.0.0.9", "containerStatuses": [["name": "main", "ready": true, "state": ["running": [:]]]]]
         let starting: JSON = ["phase": "Running", "podIP": "10.0.0.9", "containerStatuses": [["name": "main", "ready": false, "state": ["running": [:]]]]]

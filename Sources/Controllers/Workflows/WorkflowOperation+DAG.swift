@@ -7,6 +7,7 @@ extension WorkflowOperation {
             .dag, call.nodeName, displayName: call.displayName, template: call.templateName, boundary: call.boundary,
             inputs: Self.inputsJSON(call.inputs, call.template))
         if let limit = call.template["parallelism"].intValue { limits[node.id] = limit }
+        if call.template["failFast"].boolValue == true { failFast.insert(node.id) }
         var plan: DAGPlan
         do throws(Depends.Problem) { plan = try DAGPlan(call.template["dag"], call.scope) } catch {
             end(&node, .error, "\(error)")
@@ -14,7 +15,10 @@ extension WorkflowOperation {
         }
         for target in plan.targets { executeTask(target, call, &plan, dagID: node.id) }
         node = nodes[node.id].map(WorkflowNode.init) ?? node
-        guard var (phase, message) = assess(plan, call) else { return node }
+        guard var (phase, message) = assess(plan, call) else {
+            endIfFailedFast(node)
+            return nodes[node.id].map(WorkflowNode.init)
+        }
         let ends = plan.targets.flatMap { target in
             self.node(named: "\(call.nodeName).\(target)").map { outbound(of: $0.id) } ?? []
         }

@@ -58,6 +58,21 @@ extension WorkflowOperation {
         }
     }
 
+    /// Whether a boundary is to start nothing more: its template has `failFast`, and a child has failed for good.
+    func hasFailedFast(_ boundary: String) -> Bool {
+        failFast.contains(boundary) && children(of: boundary).contains { $0.isFailedOrError && $0.json["nodeFlag"]["retried"].boolValue != true }
+    }
+
+    /// Ends a boundary that is to start nothing more as soon as nothing in it runs (argo checkParallelism).
+    mutating func endIfFailedFast(_ node: WorkflowNode) {
+        guard hasFailedFast(node.id), !children(of: node.id).contains(where: { !$0.isFulfilled && $0.kind != .stepGroup && $0.kind != .taskGroup }) else { return }
+        terminate(node.name, "template has failed or errored children and failFast enabled")
+    }
+
+    private func children(of boundary: String) -> some Sequence<WorkflowNode> {
+        nodes.values.lazy.map(WorkflowNode.init).filter { $0.json["boundaryID"].stringValue == boundary }
+    }
+
     /// Adds an edge of the graph that the UI draws.
     mutating func link(_ parent: String, to child: String) {
         guard var node = nodes[parent].map(WorkflowNode.init), !node.children.contains(child) else { return }

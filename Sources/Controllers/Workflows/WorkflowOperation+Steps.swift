@@ -7,6 +7,7 @@ extension WorkflowOperation {
             .steps, call.nodeName, displayName: call.displayName, template: call.templateName, boundary: call.boundary,
             inputs: Self.inputsJSON(call.inputs, call.template))
         if let limit = call.template["parallelism"].intValue { limits[node.id] = limit }
+        if call.template["failFast"].boolValue == true { failFast.insert(node.id) }
         var scope = call.scope
         var previous: String?
         for (index, group) in call.template["steps"].elements.enumerated() {
@@ -19,7 +20,10 @@ extension WorkflowOperation {
                 if let previous { for id in outbound(of: previous) { link(id, to: groupNode.id) } } else { link(node.id, to: groupNode.id) }
             }
             let state = executeGroup(steps, groupNode, call, &scope, stepsID: node.id)
-            guard let ended = nodes[groupNode.id].map(WorkflowNode.init), state else { return nodes[node.id].map(WorkflowNode.init) }
+            guard let ended = nodes[groupNode.id].map(WorkflowNode.init), state else {
+                endIfFailedFast(node)
+                return nodes[node.id].map(WorkflowNode.init)
+            }
             previous = groupNode.id
             if !ended.isGood {
                 node = nodes[node.id].map(WorkflowNode.init) ?? node
@@ -138,6 +142,7 @@ extension WorkflowOperation {
             }
             if let unresolved = Substitution.firstUnresolved(in: step["arguments"]) { return ended(.error, "\(unresolved)") }
             if let stopMessage { return ended(.failed, stopMessage) }
+            if hasFailedFast(boundary) { return nil }
         }
         let arguments: [String: String]
         do throws(Surroundings.Problem) { arguments = try Parameters.values(of: step["arguments"], surroundings) } catch { return ended(.error, "\(error)") }

@@ -32,6 +32,8 @@ struct WorkflowOperation {
     let asksForResults: Bool
     /// How many children of a boundary may run at once, by the boundary's node.
     var limits: [String: Int] = [:]
+    /// The boundaries whose templates start nothing more once a child has failed.
+    var failFast: Set<String> = []
 
     init(_ workflow: StoredObject, pods: [StoredObject], now: Timestamp, surroundings: Surroundings = Surroundings()) {
         self.workflow = workflow
