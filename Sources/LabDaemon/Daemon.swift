@@ -147,7 +147,7 @@ public struct Daemon: Sendable {
             ExperimentReconciler(registry: registry), SuggestionReconciler(registry: registry, transport: SuggestionConnector()),
             TrialReconciler(registry: registry, logs: TrialLogAdapter(agent: agent)),
         ]
-        let others: [any Reconciler] = [WorkflowReconciler(registry: registry)] + notebookReconcilers(registry: registry, exposer: exposer)
+        let others: [any Reconciler] = [WorkflowReconciler(registry: registry, outputs: StepOutputAdapter(agent: agent))] + notebookReconcilers(registry: registry, exposer: exposer)
         await withDiscardingTaskGroup { group in
             group.addTask { await manager.run(workloads + katib + others + agent.reconcilers) }
             if let collector = workloads.lazy.compactMap({ $0 as? GarbageCollector }).first {

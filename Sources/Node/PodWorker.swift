@@ -157,6 +157,7 @@ actor PodWorker {
     /// Gives back what only running containers need. Logs stay until the pod's object goes.
     func cleanUp() async throws {
         if isCleaned { return }
+        try keepFiles()
         if let address { context.network.release(address) }
         context.gpus.release(uid)
         context.configUsers.set(key, [])
@@ -175,6 +176,7 @@ actor PodWorker {
         }
         address = nil
         isCleaned = true
+        notifyObservers()
     }
 
     // MARK: Observers

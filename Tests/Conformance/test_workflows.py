@@ -113,3 +113,122 @@ def test_what_argo_refuses(lab, shows):
     refused = lab.kubectl("create", "-f", "-", input=strict, check=False)
     assert refused.returncode != 0 and "containr" in refused.stderr
     shows(refused.stderr.strip()[:160])
+
+
+def script(name, source, **more):
+    return {"name": name, "script": {"image": "busybox", "command": ["sh"], "source": source}} | more
+
+
+def given(*names):
+    return {"parameters": [{"name": name} for name in names]}
+
+
+def call(name, template, **values):
+    return {"name": name, "template": template, "arguments": {"parameters": [{"name": k, "value": v} for k, v in values.items()]}}
+
+
+def nodes_of(status):
+    return {node["displayName"]: node for node in status["nodes"].values()}
+
+
+def test_results_decide_what_runs(lab, submit, shows):
+    """A script's output is its result: conditions, loops and arguments are made of it."""
+    count = script("count", "echo counting >&2; echo $(({{inputs.parameters.n}} + 1))", inputs=given("n"))
+    again = call("again", "loop", n="{{steps.next.outputs.result}}") | {"when": "{{steps.next.outputs.result}} < 3"}
+    loop = {"name": "loop", "inputs": given("n"), "steps": [[call("next", "count", n="{{inputs.parameters.n}}")], [again]]}
+    items = script("items", """echo '[{"name": "x"}, {"name": "y"}]'""")
+    echo = container("echo", "echo {{inputs.parameters.m}}", inputs=given("m"))
+    each = call("each", "echo", m="{{item.name}} of {{workflow.name}}") | {"withParam": "{{tasks.items.outputs.result}}", "depends": "items"}
+    last = call("last", "echo", m="'{{tasks.each.outputs.result}}'") | {"depends": "each && loop"}
+    submit(workflow("results", [count, loop, items, echo, {"name": "main", "dag": {"tasks": [call("loop", "loop", n="0"), call("items", "items"), each, last]}}]))
+    status = finished(lab, "results")
+    found = sorted(n["outputs"]["result"] for n in status["nodes"].values() if n["type"] == "Pod" and n["displayName"] == "next")
+    assert found == ["1", "2", "3"]
+    assert log_of(lab, "results", "last") == '["x of results","y of results"]\n'
+    shows(f"{len(status['nodes'])} nodes, results {found}")
+
+
+def test_parameters_from_files_and_maps(lab, submit, shows):
+    labels = {"workflows.argoproj.io/configmap-type": "Parameter"}
+    lab.kubectl("create", "-f", "-", input={"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "wf-values", "namespace": NS, "labels": labels}, "data": {"word": "mapped"}})
+    out = lambda name, **source: {"name": name, "valueFrom": source}  # noqa: E731
+    write = container("write", "echo {{workflow.parameters.word}} > /tmp/layer; echo vol > /data/f; ln -s /etc/passwd /tmp/link")
+    write["container"]["volumeMounts"] = [{"name": "data", "mountPath": "/data"}]
+    write |= {"volumes": [{"name": "data", "emptyDir": {}}], "outputs": {"parameters": [
+        out("layer", path="/tmp/layer"), out("vol", path="/data/f"), out("gone", path="/tmp/gone", default="none"), out("link", path="/tmp/link", default="refused")]}}
+    steps = "{{steps.write.outputs.parameters.%s}}"
+    show = container("show", "echo {{inputs.parameters.m}} {{workflow.parameters.word}}", inputs=given("m"))
+    main = {"name": "main", "steps": [[{"name": "write", "template": "write"}], [call("show", "show", m=" ".join(steps % n for n in ("layer", "vol", "gone", "link")))]]}
+    word = {"name": "word", "valueFrom": {"configMapKeyRef": {"name": "wf-values", "key": "word"}}}
+    try:
+        submit(workflow("files", [write, show, main], arguments={"parameters": [word]}))
+        finished(lab, "files")
+        assert log_of(lab, "files", "show") == "mapped vol none refused mapped\n"
+    finally:
+        lab.kubectl("delete", "configmap", "wf-values", "-n", NS)
+    missing = container("main", "true", outputs={"parameters": [out("gone", path="/tmp/gone")]})
+    submit(workflow("files-missing", [missing]))
+    message = finished(lab, "files-missing", "Error")["message"]
+    assert "/tmp/gone" in message
+    shows(message)
+
+
+def test_a_daemon_a_timeout_and_the_exit_handler(lab, submit, shows):
+    """A daemon serves the steps after it and ends with them; a step that takes too long fails; the exit handler is told."""
+    server = container("server", "trap 'exit 0' TERM; touch /tmp/up; while :; do sleep 0.1; done", daemon=True)
+    server["container"]["readinessProbe"] = {"exec": {"command": ["test", "-e", "/tmp/up"]}, "periodSeconds": 1}
+    use = container("use", "echo server at {{inputs.parameters.at}}", inputs=given("at"))
+    slow = container("slow", "sleep 600", timeout="2s")
+    bye = container("bye", "echo {{workflow.status}} {{workflow.failures}}")
+    main = {"name": "main", "steps": [[{"name": "server", "template": "server"}], [call("use", "use", at="{{steps.server.ip}}")], [{"name": "slow", "template": "slow"}]]}
+    submit(workflow("daemon", [server, use, slow, bye, main], onExit="bye"))
+    status = finished(lab, "daemon", "Failed")
+    nodes = nodes_of(status)
+    assert nodes["server"]["phase"] == "Succeeded" and nodes["slow"]["phase"] == "Failed"
+    assert "deadline" in nodes["slow"]["message"]
+    assert log_of(lab, "daemon", "use") == f"server at {nodes['server']['podIP']}\n"
+    told = log_of(lab, "daemon", "daemon.onExit")
+    assert told.startswith("Failed [{") and "deadline" in told
+    for pod in lab.list("pods", NS, "-l", "workflows.argoproj.io/workflow=daemon"):
+        lab.wait(f"pod/{pod['metadata']['name']}", "jsonpath={.status.containerStatuses[0].state.terminated}", NS, 30)
+    shows(nodes["slow"]["message"])
+
+
+def test_pods_go_by_the_strategy(lab, submit, shows):
+    tasks = [{"name": "good", "template": "good"}, {"name": "bad", "template": "bad"}]
+    submit(workflow("collected", [container("good", "true"), container("bad", "exit 1"), {"name": "main", "dag": {"tasks": tasks}}],
+                    podGC={"strategy": "OnPodSuccess", "deleteDelayDuration": "0s"}))
+    good = next(n for n in finished(lab, "collected", "Failed")["nodes"].values() if n["displayName"] == "good")
+    lab.kubectl("wait", "pod", "-n", NS, "-l", "workflows.argoproj.io/workflow=collected", "--field-selector=status.phase=Succeeded", "--for=delete", "--timeout=30s")
+    left = [p["metadata"]["annotations"]["workflows.argoproj.io/node-name"] for p in lab.list("pods", NS, "-l", "workflows.argoproj.io/workflow=collected")]
+    assert left == ["collected.bad"] and good["phase"] == "Succeeded"
+    shows("the failed pod stays")
+
+
+def test_a_retry_expression_decides(lab, submit, shows):
+    main = script("main", "echo attempt {{retries}}; test {{retries}} -eq 0 && exit 7; exit 1", retryStrategy={"limit": 5, "expression": "asInt(lastRetry.exitCode) == 7"})
+    submit(workflow("expression", [main]))
+    status = finished(lab, "expression", "Failed")
+    assert {"expression(0)", "expression(1)"} == {n["displayName"] for n in status["nodes"].values() if n["type"] == "Pod"}
+    assert nodes_of(status)["expression"]["message"] == "retryStrategy.expression evaluated to false"
+    shows("two attempts")
+
+
+REFUSED = {
+    "spec.hooks": {"hooks": {"exit": {"template": "main"}}},
+    "spec.synchronization": {"synchronization": {"mutexes": [{"name": "m"}]}},
+    "spec.templates[0].memoize": {"templates": [container("main", "true", memoize={"key": "k", "maxAge": "1h", "cache": {"configMap": {"name": "c"}}})]},
+    "spec.templates[0].outputs.artifacts": {"templates": [container("main", "true", outputs={"artifacts": [{"name": "a", "path": "/tmp/a"}]})]},
+}
+
+
+def test_what_is_not_carried_out_is_refused(lab, submit, shows):
+    for number, (path, more) in enumerate(REFUSED.items()):
+        name = f"refused-{number}"
+        object = workflow(name, [container("main", "true")])
+        object["spec"] |= more
+        submit(object)
+        message = finished(lab, name, "Error", 20)["message"]
+        assert path in message, message
+    assert not lab.list("pods", NS, "-l", "workflows.argoproj.io/workflow=refused-0")
+    shows(message)

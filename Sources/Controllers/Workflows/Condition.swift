@@ -63,7 +63,7 @@ struct Condition {
         return .bool(try Self.compare(left, symbol, try sum()))
     }
 
-    private static func compare(_ left: Value, _ symbol: String, _ right: Value) throws(Problem) -> Bool {
+    static func compare(_ left: Value, _ symbol: String, _ right: Value) throws(Problem) -> Bool {
         switch symbol {
         case "==": return left == right
         case "!=": return left != right
@@ -92,19 +92,28 @@ struct Condition {
         var left = try product()
         while let symbol = takeAny(["+", "-"]) {
             let right = try product()
-            if symbol == "+", case .string = left { left = .string(Self.text(left) + Self.text(right)) } else {
-                let (a, b) = (try Self.number(left), try Self.number(right))
-                left = .number(symbol == "+" ? a + b : a - b)
-            }
+            left = try Self.calculate(left, symbol, right)
         }
         return left
+    }
+
+    /// The result of `+ - * / %`; `+` joins strings too.
+    static func calculate(_ left: Value, _ symbol: String, _ right: Value) throws(Problem) -> Value {
+        if symbol == "+", case .string = left { return .string(text(left) + text(right)) }
+        let (a, b) = (try number(left), try number(right))
+        switch symbol {
+        case "+": return .number(a + b)
+        case "-": return .number(a - b)
+        case "*": return .number(a * b)
+        case "/": return .number(a / b)
+        default: return .number(a.truncatingRemainder(dividingBy: b))
+        }
     }
 
     private mutating func product() throws(Problem) -> Value {
         var left = try primary()
         while let symbol = takeAny(["*", "/", "%"]) {
-            let (a, b) = (try Self.number(left), try Self.number(try primary()))
-            left = .number(symbol == "*" ? a * b : symbol == "/" ? a / b : a.truncatingRemainder(dividingBy: b))
+            left = try Self.calculate(left, symbol, try primary())
         }
         return left
     }
@@ -164,17 +173,17 @@ struct Condition {
             description: "invalid 'when' expression: unexpected \(peek.map { "\($0)" } ?? "end"), try wrapping the affected expression in quotes (\")")
     }
 
-    private static func flag(_ value: Value) throws(Problem) -> Bool {
+    static func flag(_ value: Value) throws(Problem) -> Bool {
         guard case .bool(let flag) = value else { throw Problem(description: "expected true or false, found \(text(value))") }
         return flag
     }
 
-    private static func number(_ value: Value) throws(Problem) -> Double {
+    static func number(_ value: Value) throws(Problem) -> Double {
         guard case .number(let number) = value else { throw Problem(description: "expected a number, found \(text(value))") }
         return number
     }
 
-    private static func text(_ value: Value) -> String {
+    static func text(_ value: Value) -> String {
         switch value {
         case .bool(let flag): "\(flag)"
         case .number(let number): number == number.rounded() && abs(number) < 1e15 ? "\(Int64(number))" : "\(number)"
@@ -199,7 +208,7 @@ enum Token: Equatable, CustomStringConvertible {
         }
     }
 
-    private static let symbols = ["&&", "||", "==", "!=", "<=", ">=", "=~", "!~", "<", ">", "!", "(", ")", ",", "+", "-", "*", "/", "%"]
+    private static let symbols = ["&&", "||", "==", "!=", "<=", ">=", "=~", "!~", "<", ">", "!", "(", ")", ",", "+", "-", "*", "/", "%", "[", "]", "?", ":"]
 
     static func all(in text: String) throws(Condition.Problem) -> [Token] {
         var tokens: [Token] = []

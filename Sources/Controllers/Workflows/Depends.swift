@@ -14,6 +14,7 @@ struct Depends {
         var errored = false
         var skipped = false
         var omitted = false
+        var daemoned = false
         var anySucceeded = false
         var allFailed = false
     }
@@ -74,7 +75,7 @@ struct Depends {
         case .task(let name, nil):
             let end = result(name)
             let onward = continueOn(name)
-            return end.succeeded || end.skipped || (end.errored && onward["error"].boolValue == true) || (end.failed && onward["failed"].boolValue == true)
+            return end.succeeded || end.skipped || end.daemoned || (end.errored && onward["error"].boolValue == true) || (end.failed && onward["failed"].boolValue == true)
         case .task(let name, let suffix?):
             let end = result(name)
             switch suffix {
@@ -83,7 +84,7 @@ struct Depends {
             case "Errored": return end.errored
             case "Skipped": return end.skipped
             case "Omitted": return end.omitted
-            case "Daemoned": return false
+            case "Daemoned": return end.daemoned
             case "AnySucceeded": return end.anySucceeded
             case "AllFailed": return end.allFailed
             default: throw Problem(description: "invalid depends: \(name).\(suffix) is no result of a task")

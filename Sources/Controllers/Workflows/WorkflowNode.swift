@@ -15,12 +15,17 @@ struct WorkflowNode {
     var kind: Kind? { Kind(rawValue: json["type"].stringValue ?? "") }
     var phase: Phase { Phase(rawValue: json["phase"].stringValue ?? "") ?? .pending }
     var message: String { json["message"].stringValue ?? "" }
+    var startedAt: Timestamp? { Timestamp(parsing: json["startedAt"].stringValue ?? "") }
     var children: [String] { json["children"].elements.compactMap(\.stringValue) }
     var outboundNodes: [String] { json["outboundNodes"].elements.compactMap(\.stringValue) }
     /// Whether it has ended, whatever way.
-    var isFulfilled: Bool { phase != .pending && phase != .running }
-    /// Whether its dependants may go on: Succeeded, Skipped or Omitted (Argo's `NodePhase.Completed` without failure).
-    var isGood: Bool { phase == .succeeded || phase == .skipped || phase == .omitted }
+    var hasEnded: Bool { phase != .pending && phase != .running }
+    /// A pod that runs on beside the steps after it, until its boundary ends.
+    var isDaemon: Bool { phase == .running && json["daemoned"].boolValue == true }
+    /// Whether what waits for it may go on: it has ended or is a daemon that is ready.
+    var isFulfilled: Bool { hasEnded || isDaemon }
+    /// Whether its dependants may go on: Succeeded, Skipped or Omitted (Argo's `NodePhase.Completed` without failure), or a daemon.
+    var isGood: Bool { isDaemon || phase == .succeeded || phase == .skipped || phase == .omitted }
     var isFailedOrError: Bool { phase == .failed || phase == .error }
 
     /// The id of a node: the workflow's name for the root, else that and a hash of the node's full name.

@@ -6,6 +6,8 @@ extension WorkflowOperation {
         var node = startNode(
             .dag, call.nodeName, displayName: call.displayName, template: call.templateName, boundary: call.boundary,
             inputs: Self.inputsJSON(call.inputs, call.template))
+        if let limit = call.template["parallelism"].intValue { limits[node.id] = limit }
+        if call.template["failFast"].boolValue == true { failFast.insert(node.id) }
         var plan: DAGPlan
         do throws(Depends.Problem) { plan = try DAGPlan(call.template["dag"], call.scope) } catch {
             end(&node, .error, "\(error)")
@@ -13,12 +15,17 @@ extension WorkflowOperation {
         }
         for target in plan.targets { executeTask(target, call, &plan, dagID: node.id) }
         node = nodes[node.id].map(WorkflowNode.init) ?? node
-        guard let (phase, message) = assess(plan, call) else { return node }
+        guard var (phase, message) = assess(plan, call) else {
+            endIfFailedFast(node)
+            return nodes[node.id].map(WorkflowNode.init)
+        }
         let ends = plan.targets.flatMap { target in
             self.node(named: "\(call.nodeName).\(target)").map { outbound(of: $0.id) } ?? []
         }
         if !ends.isEmpty { node.json["outboundNodes"] = .array(ends.map(JSON.string)) }
-        if phase == .succeeded { setOutputs(of: call.template, on: &node, scope(of: plan, call, for: nil)) }
+        if phase == .succeeded, let problem = setOutputs(of: call.template, on: &node, withOutputs(scope(of: plan, call, for: nil))) {
+            (phase, message) = (.error, problem)
+        }
         end(&node, phase, message)
         return node
     }
@@ -158,7 +165,8 @@ extension WorkflowOperation {
         case .error: result.errored = true
         case .skipped: result.skipped = true
         case .omitted: result.omitted = true
-        case .pending, .running: break
+        case .running: result.daemoned = node.isDaemon
+        case .pending: break
         }
         if node.kind == .taskGroup {
             let children = node.children.compactMap { nodes[$0].map(WorkflowNode.init) }

@@ -21,7 +21,7 @@ extension WorkflowOperation {
         if !message.isEmpty { json["message"] = .string(message) }
         if !inputs.isNull { json["inputs"] = inputs }
         var node = WorkflowNode(json)
-        if node.isFulfilled { node.json["finishedAt"] = .string(now.description) } else { node.json["finishedAt"] = .null }
+        if node.hasEnded { node.json["finishedAt"] = .string(now.description) } else { node.json["finishedAt"] = .null }
         save(node)
         return node
     }
@@ -31,8 +31,46 @@ extension WorkflowOperation {
     mutating func end(_ node: inout WorkflowNode, _ phase: WorkflowNode.Phase, _ message: String = "") {
         node.json["phase"] = .string(phase.rawValue)
         node.json["finishedAt"] = .string(now.description)
+        node.json.remove("daemoned")
         if message.isEmpty { node.json.remove("message") } else { node.json["message"] = .string(message) }
         save(node)
+        if node.kind == .steps || node.kind == .dag {
+            let id = node.id
+            endDaemons { $0.json["boundaryID"].stringValue == id }
+        }
+    }
+
+    /// Ends daemons: their work is over with that of their boundary.
+    mutating func endDaemons(where isMeant: (WorkflowNode) -> Bool) {
+        for id in nodes.keys {
+            guard var node = nodes[id].map(WorkflowNode.init), node.isDaemon, isMeant(node) else { continue }
+            end(&node, .succeeded)
+        }
+    }
+
+    /// Ends everything that runs in a node. The reconciler ends the pods of ended nodes.
+    mutating func terminate(_ nodeName: String, _ message: String) {
+        for id in nodes.keys {
+            guard var node = nodes[id].map(WorkflowNode.init), !node.hasEnded, node.name.hasPrefix(nodeName) else { continue }
+            let rest = node.name.dropFirst(nodeName.count).first
+            guard rest == nil || rest == "." || rest == "[" || rest == "(" else { continue }
+            end(&node, .failed, message)
+        }
+    }
+
+    /// Whether a boundary is to start nothing more: its template has `failFast`, and a child has failed for good.
+    func hasFailedFast(_ boundary: String) -> Bool {
+        failFast.contains(boundary) && children(of: boundary).contains { $0.isFailedOrError && $0.json["nodeFlag"]["retried"].boolValue != true }
+    }
+
+    /// Ends a boundary that is to start nothing more as soon as nothing in it runs (argo checkParallelism).
+    mutating func endIfFailedFast(_ node: WorkflowNode) {
+        guard hasFailedFast(node.id), !children(of: node.id).contains(where: { !$0.isFulfilled && $0.kind != .stepGroup && $0.kind != .taskGroup }) else { return }
+        terminate(node.name, "template has failed or errored children and failFast enabled")
+    }
+
+    private func children(of boundary: String) -> some Sequence<WorkflowNode> {
+        nodes.values.lazy.map(WorkflowNode.init).filter { $0.json["boundaryID"].stringValue == boundary }
     }
 
     /// Adds an edge of the graph that the UI draws.
@@ -64,7 +102,7 @@ extension WorkflowOperation {
     /// Brings the nodes of pods up to date with the pods.
     mutating func assessPods() {
         for id in nodes.keys {
-            guard var node = nodes[id].map(WorkflowNode.init), node.kind == .pod, !node.isFulfilled else { continue }
+            guard var node = nodes[id].map(WorkflowNode.init), node.kind == .pod, !node.hasEnded else { continue }
             guard let pod = pods[podName(of: node)] else {
                 // Its creation did not come to pass (a crash in between), unless it ran: then somebody deleted it.
                 if node.phase == .running { end(&node, .error, "pod deleted") }
@@ -80,15 +118,30 @@ extension WorkflowOperation {
         let main = status["containerStatuses"].elements.first { $0["name"].stringValue == "main" } ?? .null
         if let host = pod.spec["nodeName"].stringValue { node.json["hostNodeName"] = .string(host) }
         if let code = main["state"]["terminated"]["exitCode"].intValue { node.json["outputs"]["exitCode"] = .string(String(code)) }
+        let isDaemon = pod.annotations[StepAnnotation.daemon] != nil
         switch status["phase"].stringValue {
-        case "Succeeded": end(&node, .succeeded)
+        case "Succeeded":
+            let problem = takeOutputs(of: pod, into: &node, isWhole: true)
+            if isDaemon {
+                end(&node, .failed, "the daemon ended by itself")
+            } else if let problem {
+                end(&node, .error, problem)
+            } else {
+                end(&node, .succeeded)
+            }
         case "Failed":
+            _ = takeOutputs(of: pod, into: &node, isWhole: false)
             let (phase, message) = Self.failure(of: pod)
             end(&node, phase, message)
         case "Running":
             if node.phase != .running {
                 node.json["phase"] = "Running"
                 node.json.remove("message")
+            }
+            let containers = status["containerStatuses"].elements
+            if isDaemon, !containers.isEmpty, containers.allSatisfy({ $0["ready"].boolValue == true }) {
+                node.json["daemoned"] = true
+                if let address = status["podIP"].stringValue { node.json["podIP"] = .string(address) }
             }
             save(node)
         default:

@@ -6,6 +6,8 @@ extension WorkflowOperation {
         var node = startNode(
             .steps, call.nodeName, displayName: call.displayName, template: call.templateName, boundary: call.boundary,
             inputs: Self.inputsJSON(call.inputs, call.template))
+        if let limit = call.template["parallelism"].intValue { limits[node.id] = limit }
+        if call.template["failFast"].boolValue == true { failFast.insert(node.id) }
         var scope = call.scope
         var previous: String?
         for (index, group) in call.template["steps"].elements.enumerated() {
@@ -18,7 +20,10 @@ extension WorkflowOperation {
                 if let previous { for id in outbound(of: previous) { link(id, to: groupNode.id) } } else { link(node.id, to: groupNode.id) }
             }
             let state = executeGroup(steps, groupNode, call, &scope, stepsID: node.id)
-            guard let ended = nodes[groupNode.id].map(WorkflowNode.init), state else { return nodes[node.id].map(WorkflowNode.init) }
+            guard let ended = nodes[groupNode.id].map(WorkflowNode.init), state else {
+                endIfFailedFast(node)
+                return nodes[node.id].map(WorkflowNode.init)
+            }
             previous = groupNode.id
             if !ended.isGood {
                 node = nodes[node.id].map(WorkflowNode.init) ?? node
@@ -27,8 +32,8 @@ extension WorkflowOperation {
             }
         }
         node = nodes[node.id].map(WorkflowNode.init) ?? node
-        setOutputs(of: call.template, on: &node, scope)
-        finishSteps(&node, last: previous, .succeeded, "")
+        let problem = setOutputs(of: call.template, on: &node, withOutputs(scope))
+        finishSteps(&node, last: previous, problem == nil ? .succeeded : .error, problem ?? "")
         return node
     }
 
@@ -94,9 +99,14 @@ extension WorkflowOperation {
         return isWaiting ? nil : children
     }
 
+    /// A scope with the workflow's outputs as they are now: steps that have just ended may have added some.
+    func withOutputs(_ scope: Substitution) -> Substitution {
+        scope.adding(globals.values.filter { $0.key.hasPrefix("workflow.outputs.") })
+    }
+
     /// A step or task with its tags replaced; its loop's own values stay for the items.
     func applyToStep(_ step: JSON, _ scope: Substitution) -> JSON {
-        var resolved = scope.apply(step)
+        var resolved = withOutputs(scope).apply(step)
         if !step["inline"].isNull { resolved["inline"] = step["inline"] }
         return resolved
     }
@@ -132,46 +142,14 @@ extension WorkflowOperation {
             }
             if let unresolved = Substitution.firstUnresolved(in: step["arguments"]) { return ended(.error, "\(unresolved)") }
             if let stopMessage { return ended(.failed, stopMessage) }
+            if hasFailedFast(boundary) { return nil }
         }
+        let arguments: [String: String]
+        do throws(Surroundings.Problem) { arguments = try Parameters.values(of: step["arguments"], surroundings) } catch { return ended(.error, "\(error)") }
         let node = execute(
-            template: TemplateReference(step), nodeName: nodeName, displayName: displayName, boundary: boundary,
-            arguments: Parameters.values(of: step["arguments"]), scope: scope, depth: call.depth + 1)
+            template: TemplateReference(step, caller: call.callerOfChildren), nodeName: nodeName, displayName: displayName, boundary: boundary,
+            arguments: arguments, scope: scope, depth: call.depth + 1)
         if let node, let parent { link(parent, to: node.id) }
         return node
-    }
-
-    /// What later steps may use of ended ones.
-    static func results(of children: [WorkflowNode], prefix: String, isLoop: Bool) -> [String: String] {
-        var values: [String: String] = [:]
-        if !isLoop, let child = children.first {
-            values["\(prefix).id"] = child.id
-            values["\(prefix).status"] = child.phase.rawValue
-            for key in ["startedAt", "finishedAt", "hostNodeName"] { if let text = child.json[key].stringValue { values["\(prefix).\(key)"] = text } }
-            let outputs = child.json["outputs"]
-            if let code = outputs["exitCode"].stringValue { values["\(prefix).exitCode"] = code }
-            if let result = outputs["result"].stringValue { values["\(prefix).outputs.result"] = result }
-            for parameter in outputs["parameters"].elements {
-                if let name = parameter["name"].stringValue, let value = Parameters.value(of: parameter) { values["\(prefix).outputs.parameters.\(name)"] = value }
-            }
-            return values
-        }
-        let good = children.filter { $0.phase == .succeeded }
-        let results = good.compactMap { $0.json["outputs"]["result"].stringValue }
-        if !results.isEmpty {
-            values["\(prefix).outputs.result"] = JSON.array(results.map { (try? JSONParser.parse($0)) ?? .string($0) }).text
-        }
-        return values
-    }
-
-    /// The outputs of a steps or dag template, from those of its steps.
-    mutating func setOutputs(of template: JSON, on node: inout WorkflowNode, _ scope: Substitution) {
-        let parameters = template["outputs"]["parameters"].elements.compactMap { parameter -> JSON? in
-            guard let source = parameter["valueFrom"]["parameter"].stringValue else { return nil }
-            let value = scope.apply(source)
-            return value.contains("{{") ? nil : ["name": parameter["name"], "value": .string(value)]
-        }
-        if parameters.isEmpty { return }
-        node.json["outputs"]["parameters"] = .array(parameters)
-        save(node)
     }
 }

@@ -8,10 +8,13 @@ extension WorkflowOperation {
         var inline = JSON.null
         /// `templateRef` names a template of another object.
         var isForeign = false
+        /// `steps` or `tasks`: whether a step or a task calls it.
+        var caller = ""
 
         init(name: String) { self.name = name }
 
-        init(_ step: JSON) {
+        init(_ step: JSON, caller: String) {
+            self.caller = caller
             name = step["template"].stringValue ?? ""
             inline = step["inline"]
             isForeign = !step["templateRef"].isNull
@@ -33,22 +36,60 @@ extension WorkflowOperation {
         }
         guard depth < Self.depthLimit else { return refuse("Maximum recursion depth exceeded. See https://argo-workflows.readthedocs.io") }
         if reference.isForeign { return refuse("templateRef is not supported by this version") }
-        guard let found = reference.inline.isNull ? spec["templates"].elements.first(where: { $0["name"].stringValue == reference.name }) : reference.inline
+        guard let named = reference.inline.isNull ? spec["templates"].elements.first(where: { $0["name"].stringValue == reference.name }) : reference.inline
         else { return refuse("template \(reference.name) undefined") }
-        let inputs: [String: String]
-        switch Self.inputs(of: found, arguments) {
-        case .success(let values): inputs = values
-        case .failure(let problem): return refuse(problem.description)
-        }
+        let found = withDefaults(named)
         var values = globals.values
-        for (key, value) in scope.values where key.hasPrefix("workflow.") { values[key] = value }
+        for key in ["workflow.status", "workflow.failures"] { if let value = scope.values[key] { values[key] = value } }
+        values["node.name"] = nodeName
+        if !reference.caller.isEmpty { values["\(reference.caller).name"] = displayName }
+        let inputs: [String: String]
+        do throws(Surroundings.Problem) { inputs = try self.inputs(of: found, arguments, Substitution(values)) } catch { return refuse("\(error)") }
         for (key, value) in inputs { values["inputs.parameters.\(key)"] = value }
+        values["inputs.parameters"] = Self.inputsJSON(inputs, found)["parameters"].text
+        for parameter in found["outputs"]["parameters"].elements {
+            if let path = parameter["valueFrom"]["path"].stringValue { values["outputs.parameters.\(parameter["name"].stringValue ?? "").path"] = path }
+        }
         let local = Substitution(values)
+        var timeout: Duration?
+        do throws(Surroundings.Problem) { timeout = try Self.timeout(of: found, local) } catch { return refuse("\(error)") }
+        if let ended = enforce(timeout, nodeName) { return ended }
         let call = Call(
             template: found, reference: reference, nodeName: nodeName, displayName: displayName, boundary: boundary, inputs: inputs, scope: local,
             depth: depth)
-        if !found["retryStrategy"].isNull { return executeRetry(call) }
-        return executeOnce(call)
+        let node = call.retryStrategy.isNull ? executeOnce(call) : executeRetry(call)
+        if let timeout, let node, !node.isFulfilled, let start = node.startedAt { wake(at: start + timeout) }
+        return node
+    }
+
+    /// A template over the workflow's `templateDefaults`. A kind that the template does not have is none of its defaults.
+    private func withDefaults(_ template: JSON) -> JSON {
+        let kinds = ["container", "script", "steps", "dag", "suspend"]
+        var merged = spec["templateDefaults"]
+        for kind in kinds where template[kind].isNull { merged.remove(kind) }
+        if merged.isNull { merged = [:] }
+        merged = MergePatch.apply(template, to: merged)
+        if merged["retryStrategy"].isNull, !spec["retryStrategy"].isNull, !template["container"].isNull || !template["script"].isNull {
+            merged["retryStrategy"] = spec["retryStrategy"]
+        }
+        return merged
+    }
+
+    // MARK: Time
+
+    private static func timeout(of template: JSON, _ scope: Substitution) throws(Surroundings.Problem) -> Duration? {
+        guard let text = template["timeout"].stringValue, !text.isEmpty else { return nil }
+        guard let limit = GoDuration.parse(scope.apply(text)) else {
+            throw Surroundings.Problem(description: "timeout: expected a duration such as 10s, found '\(scope.apply(text))'")
+        }
+        return limit
+    }
+
+    /// Ends a node that has taken longer than its template's `timeout`, with all that runs in it.
+    private mutating func enforce(_ timeout: Duration?, _ nodeName: String) -> WorkflowNode? {
+        guard let timeout, let node = node(named: nodeName), !node.isFulfilled, let start = node.startedAt, now >= start + timeout else { return nil }
+        terminate(nodeName, "Step exceeded its deadline")
+        return self.node(named: nodeName)
     }
 
     /// One call of a template.
@@ -62,21 +103,28 @@ extension WorkflowOperation {
         var scope: Substitution
         let depth: Int
         var templateName: String { reference.name }
+        var retryStrategy: JSON { template["retryStrategy"] }
+        /// What its own steps are called by.
+        var callerOfChildren: String { template["dag"].isNull ? "steps" : "tasks" }
     }
 
-    struct MissingInput: Error { let description: String }
-
-    private static func inputs(of template: JSON, _ arguments: [String: String]) -> Result<[String: String], MissingInput> {
+    private func inputs(of template: JSON, _ arguments: [String: String], _ scope: Substitution) throws(Surroundings.Problem) -> [String: String] {
         var values: [String: String] = [:]
         for parameter in template["inputs"]["parameters"].elements {
             guard let name = parameter["name"].stringValue else { continue }
-            if let given = arguments[name] ?? Parameters.value(of: parameter) {
+            if let given = arguments[name] {
                 values[name] = given
+            } else if let own = try Parameters.value(of: scope.apply(parameter), surroundings) {
+                values[name] = own
             } else {
-                return .failure(MissingInput(description: "inputs.parameters.\(name) was not supplied"))
+                throw Surroundings.Problem(description: "inputs.parameters.\(name) was not supplied")
+            }
+            if let allowed = parameter["enum"].arrayValue, let value = values[name], !allowed.contains(where: { Parameters.text($0) == value }) {
+                let list = allowed.map { Parameters.text($0) }.joined(separator: ", ")
+                throw Surroundings.Problem(description: "inputs.parameters.\(name): '\(value)' is not one of \(list)")
             }
         }
-        return .success(values)
+        return values
     }
 
     static func inputsJSON(_ inputs: [String: String], _ template: JSON) -> JSON {
@@ -109,121 +157,5 @@ extension WorkflowOperation {
             if now >= due { end(&node, .succeeded) } else { wake(at: due) }
         }
         return node
-    }
-
-    // MARK: Retries
-
-    /// A Retry node holds the attempts `name(0)`, `name(1)`, …; `limit` counts the retries.
-    private mutating func executeRetry(_ call: Call) -> WorkflowNode? {
-        let strategy = call.scope.apply(call.template["retryStrategy"])
-        var node = startNode(
-            .retry, call.nodeName, displayName: call.displayName, template: call.templateName, boundary: call.boundary,
-            inputs: Self.inputsJSON(call.inputs, call.template))
-        let attempts = node.children.compactMap { nodes[$0].map(WorkflowNode.init) }
-        if let last = attempts.last {
-            if last.isFulfilled {
-                if last.isGood {
-                    node.json["outputs"] = last.json["outputs"]
-                    if last.json["outputs"].isNull { node.json.remove("outputs") }
-                    end(&node, .succeeded)
-                    return node
-                }
-                switch RetryDecision(strategy, attempts: attempts, now: now) {
-                case .stop(let message):
-                    node.json["outputs"] = last.json["outputs"]
-                    if last.json["outputs"].isNull { node.json.remove("outputs") }
-                    end(&node, last.phase, message)
-                    return node
-                case .wait(let until, let message):
-                    node.json["message"] = .string(message)
-                    save(node)
-                    wake(at: until)
-                    return node
-                case .retry: break
-                }
-            } else {
-                return attempt(attempts.count - 1, call, &node)
-            }
-        }
-        return attempt(attempts.count, call, &node)
-    }
-
-    private mutating func attempt(_ number: Int, _ call: Call, _ parent: inout WorkflowNode) -> WorkflowNode {
-        if stopMessage != nil, number > 0, node(named: "\(call.nodeName)(\(number))") == nil {
-            end(&parent, .failed, stopMessage ?? "")
-            return parent
-        }
-        var attempt = call
-        attempt.nodeName = "\(call.nodeName)(\(number))"
-        attempt.displayName = "\(call.displayName)(\(number))"
-        attempt.scope = call.scope.adding(["retries": String(number)])
-        guard var child = executeOnce(attempt) else { return parent }
-        if child.json["nodeFlag"].isNull {
-            child.json["nodeFlag"] = ["retried": true]
-            save(child)
-        }
-        link(parent.id, to: child.id)
-        if let fresh = nodes[parent.id] { parent = WorkflowNode(fresh) }
-        if parent.json.has("message") {
-            parent.json.remove("message")
-            save(parent)
-        }
-        // An attempt may have ended at once: decide about the next one now, not at the next change.
-        if child.isFulfilled { return executeRetry(call) ?? parent }
-        return parent
-    }
-}
-
-/// Whether a failed attempt is followed by another (argo processNodeRetries).
-enum RetryDecision {
-    case retry
-    case wait(until: Timestamp, message: String)
-    case stop(message: String)
-
-    /// - Parameter attempts: all so far, the last one failed.
-    init(_ strategy: JSON, attempts: [WorkflowNode], now: Timestamp) {
-        guard let last = attempts.last else {
-            self = .retry
-            return
-        }
-        if !strategy["expression"].isNull {
-            self = .stop(message: "retryStrategy.expression is not supported by this version")
-            return
-        }
-        let policy = strategy["retryPolicy"].stringValue ?? "OnFailure"
-        let isCovered =
-            switch policy {
-            case "Always": true
-            case "OnError": last.phase == .error
-            case "OnTransientError": false
-            default: last.phase == .failed
-            }
-        if !isCovered {
-            self = .stop(message: last.message)
-            return
-        }
-        if let limit = strategy["limit"].intValue ?? strategy["limit"].stringValue.flatMap(Int.init), attempts.count > limit {
-            self = .stop(message: "No more retries left")
-            return
-        }
-        self = Self.afterBackoff(strategy["backoff"], attempts: attempts, last: last, now: now)
-    }
-
-    private static func afterBackoff(_ backoff: JSON, attempts: [WorkflowNode], last: WorkflowNode, now: Timestamp) -> RetryDecision {
-        func duration(_ key: String) -> Duration? {
-            backoff[key].stringValue.flatMap { text in Int(text).map { .seconds($0) } ?? GoDuration.parse(text) } ?? backoff[key].intValue.map { .seconds($0) }
-        }
-        guard !backoff.isNull, let base = duration("duration"), let ended = Timestamp(parsing: last.json["finishedAt"].stringValue ?? "") else { return .retry }
-        let factor = backoff["factor"].intValue ?? backoff["factor"].stringValue.flatMap(Int.init) ?? 1
-        var wait = base
-        for _ in 1..<max(attempts.count, 1) where wait < .seconds(86_400) { wait *= max(factor, 1) }
-        if let cap = duration("cap") { wait = min(wait, cap) }
-        let due = ended + wait
-        if let limit = duration("maxDuration"), let first = attempts.first.flatMap({ Timestamp(parsing: $0.json["startedAt"].stringValue ?? "") }) {
-            if now > first + limit { return .stop(message: "Max duration limit exceeded") }
-            if due > first + limit { return .stop(message: "Backoff would exceed max duration limit") }
-        }
-        if now >= due { return .retry }
-        return .wait(until: due, message: "Backoff for \(GoDuration.text(wait))")
     }
 }

@@ -13,7 +13,7 @@ struct WorkflowOperation {
     /// `spec` with its own defaults filled in.
     let spec: JSON
     /// Values that every template may use: `workflow.name`, `workflow.parameters.x`.
-    let globals: Substitution
+    var globals: Substitution
 
     var status: JSON
     /// `status.nodes` while it is worked on.
@@ -25,49 +25,57 @@ struct WorkflowOperation {
     /// How many pods run, for `parallelism`.
     var activePods = 0
 
-    init(_ workflow: StoredObject, pods: [StoredObject], now: Timestamp) {
+    let surroundings: Surroundings
+    /// Why the workflow's own parameters have no values.
+    private let globalsProblem: Surroundings.Problem?
+    /// Whether any template mentions the result of another.
+    let asksForResults: Bool
+    /// How many children of a boundary may run at once, by the boundary's node.
+    var limits: [String: Int] = [:]
+    /// The boundaries whose templates start nothing more once a child has failed.
+    var failFast: Set<String> = []
+
+    init(_ workflow: StoredObject, pods: [StoredObject], now: Timestamp, surroundings: Surroundings = Surroundings()) {
         self.workflow = workflow
         self.pods = Dictionary(pods.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         self.now = now
+        self.surroundings = surroundings
         spec = workflow.spec
+        asksForResults = workflow.spec["templates"].text.contains("outputs.result")
         status = workflow.status
         nodes = workflow.status["nodes"].members
-        globals = Self.globals(workflow)
+        do throws(Surroundings.Problem) {
+            globals = try WorkflowGlobals.values(of: workflow, surroundings, now: now)
+            globalsProblem = nil
+        } catch {
+            globals = Substitution()
+            globalsProblem = error
+        }
     }
 
     var name: String { workflow.name }
-
-    private static func globals(_ workflow: StoredObject) -> Substitution {
-        var values: [String: String] = [
-            "workflow.name": workflow.name, "workflow.namespace": workflow.namespace, "workflow.uid": workflow.uid,
-            "workflow.mainEntrypoint": workflow.spec["entrypoint"].stringValue ?? "",
-            "workflow.serviceAccountName": workflow.spec["serviceAccountName"].stringValue ?? "",
-            "workflow.creationTimestamp": workflow.metadata["creationTimestamp"].stringValue ?? "",
-        ]
-        let parameters = workflow.spec["arguments"]["parameters"].elements
-        for parameter in parameters {
-            if let name = parameter["name"].stringValue, let value = Parameters.value(of: parameter) { values["workflow.parameters.\(name)"] = value }
-        }
-        values["workflow.parameters"] = JSON.array(parameters).text
-        for (key, value) in workflow.labels { values["workflow.labels.\(key)"] = value }
-        for (key, value) in workflow.annotations { values["workflow.annotations.\(key)"] = value }
-        return Substitution(values)
-    }
 
     // MARK: The whole workflow
 
     /// Works everything out.
     mutating func run() {
-        if status["phase"].stringValue ?? "" == "" { begin() }
+        if status["phase"].stringValue ?? "" == "" {
+            begin()
+            // Only here: a workflow that runs already is not ended because a later version refuses more.
+            if let problem = Self.problem(in: spec) {
+                finish(.error, message: "invalid spec: \(problem)")
+                return
+            }
+        }
         assessPods()
-        if let problem = Self.problem(in: spec) {
-            finish(.error, message: "invalid spec: \(problem)")
+        if let globalsProblem {
+            terminate(name, "\(globalsProblem)")
+            finish(.failed, message: "\(globalsProblem)")
             return
         }
         enforceEnd()
-        let arguments = Parameters.values(of: spec["arguments"])
         let root = execute(
-            template: .init(name: spec["entrypoint"].stringValue ?? ""), nodeName: name, displayName: name, boundary: "", arguments: arguments,
+            template: .init(name: spec["entrypoint"].stringValue ?? ""), nodeName: name, displayName: name, boundary: "", arguments: ownArguments,
             scope: globals)
         if let root, root.isFulfilled { settle(root) }
         writeProgress()
@@ -82,21 +90,31 @@ struct WorkflowOperation {
 
     /// What makes a workflow unable to run at all.
     static func problem(in spec: JSON) -> String? {
-        if !spec["workflowTemplateRef"].isNull { return "spec.workflowTemplateRef is not supported by this version" }
+        if !spec["workflowTemplateRef"].isNull { return Unsupported.problem(in: spec) }
         guard let entrypoint = spec["entrypoint"].stringValue, !entrypoint.isEmpty else { return "spec.entrypoint is required" }
         let names = spec["templates"].elements.compactMap { $0["name"].stringValue }
         if Set(names).count != names.count { return "spec.templates: names must be unique" }
         if !names.contains(entrypoint) { return "spec.entrypoint: template name '\(entrypoint)' undefined" }
-        return nil
+        return Unsupported.problem(in: spec)
+    }
+
+    /// The workflow's own parameters, as its entrypoint and its exit handler get them.
+    private var ownArguments: [String: String] {
+        let prefix = "workflow.parameters."
+        let names = spec["arguments"]["parameters"].elements.compactMap { $0["name"].stringValue }
+        return Dictionary(names.compactMap { name in globals.values[prefix + name].map { (name, $0) } }, uniquingKeysWith: { $1 })
     }
 
     /// The entrypoint has ended: run the exit handler, then end.
     private mutating func settle(_ root: WorkflowNode) {
         if let handler = spec["onExit"].stringValue, !handler.isEmpty, spec["shutdown"].stringValue != "Terminate" {
-            let scope = globals.adding(["workflow.status": root.isGood ? "Succeeded" : root.phase.rawValue])
+            let scope = globals.adding([
+                "workflow.status": root.isGood ? "Succeeded" : root.phase.rawValue,
+                "workflow.failures": WorkflowGlobals.failures(nodes, podName: podName(of:)),
+            ])
             let node = execute(
                 template: .init(name: handler), nodeName: "\(name).onExit", displayName: "\(name).onExit", boundary: "",
-                arguments: Parameters.values(of: spec["arguments"]), scope: scope)
+                arguments: ownArguments, scope: scope)
             guard let node, node.isFulfilled else { return }
             if root.isGood, node.isFailedOrError {
                 finish(node.phase, message: node.message)
@@ -107,6 +125,7 @@ struct WorkflowOperation {
     }
 
     private mutating func finish(_ phase: WorkflowNode.Phase, message: String) {
+        endDaemons { _ in true }
         status["phase"] = .string(phase.rawValue)
         if status["startedAt"].isNull { status["startedAt"] = .string(now.description) }
         status["finishedAt"] = .string(now.description)
@@ -127,18 +146,15 @@ struct WorkflowOperation {
         guard let message else { return }
         stopMessage = message
         for id in nodes.keys {
-            guard var node = nodes[id].map(WorkflowNode.init), !node.isFulfilled, node.kind == .pod || node.kind == .suspend,
+            guard var node = nodes[id].map(WorkflowNode.init), !node.hasEnded, node.kind == .pod || node.kind == .suspend,
                 !node.name.hasPrefix("\(name).onExit")
             else { continue }
             end(&node, .failed, message)
-            podsToEnd.append(podName(of: node))
         }
     }
 
     /// Why nothing new may start; `nil` as long as it may.
     var stopMessage: String?
-    /// Pods that are to be deleted.
-    var podsToEnd: [String] = []
 
     mutating func wake(at time: Timestamp) { if dueAt.map({ time < $0 }) ?? true { dueAt = time } }
 
@@ -154,29 +170,5 @@ struct WorkflowOperation {
         if !pods.isEmpty { status["progress"] = .string("\(done)/\(pods.count)") }
         if status["finishedAt"].isNull { setCondition("PodRunning", isTrue: pods.contains { $0.phase == .running }) }
         if !nodes.isEmpty { status["nodes"] = .object(nodes) }
-    }
-}
-
-/// Arguments and inputs of workflows and templates.
-enum Parameters {
-    /// The value of a parameter as the text that is put in for its tag; `nil` where it has none.
-    static func value(of parameter: JSON) -> String? {
-        for key in ["value", "default"] {
-            switch parameter[key] {
-            case .null: continue
-            case .string(let text): return text
-            case let other: return other.text
-            }
-        }
-        return nil
-    }
-
-    /// The values of `arguments.parameters` by name.
-    static func values(of arguments: JSON) -> [String: String] {
-        var values: [String: String] = [:]
-        for parameter in arguments["parameters"].elements {
-            if let name = parameter["name"].stringValue, let value = value(of: parameter) { values[name] = value }
-        }
-        return values
     }
 }

@@ -10,7 +10,13 @@ public struct WorkflowReconciler: Reconciler {
     private static let phaseLabel = "workflows.argoproj.io/phase"
     private static let completedLabel = "workflows.argoproj.io/completed"
 
-    public init(registry: Registry) { client = Client(registry: registry, manager: name) }
+    private let outputs: any StepOutputSource
+
+    /// - Parameter outputs: where results and files of ended pods are read.
+    public init(registry: Registry, outputs: any StepOutputSource) {
+        client = Client(registry: registry, manager: name)
+        self.outputs = outputs
+    }
 
     public var sources: [EventSource] {
         [.objects(.workflows), .controlled(.pods, by: .workflows, kind: "Workflow")]
@@ -20,15 +26,71 @@ public struct WorkflowReconciler: Reconciler {
         guard let workflow = client.get(key), !workflow.isBeingDeleted else { return .done }
         if workflow.labels[Self.completedLabel] == "true" { return try await afterEnd(workflow) }
         try await makeClaims(of: workflow)
-        var operation = WorkflowOperation(workflow, pods: client.controlled(by: workflow, .pods), now: client.now)
+        let pods = client.controlled(by: workflow, .pods)
+        var operation = WorkflowOperation(workflow, pods: pods, now: client.now, surroundings: await surroundings(of: workflow, pods))
         operation.run()
         // Nodes are written before their pods are made: a pod without a node would be made twice under another name, a
         // node without a pod is seen at the next look.
         try await save(operation)
         for pod in operation.podsToCreate { try await create(pod, for: workflow) }
-        for name in operation.podsToEnd { try await client.delete(ObjectKey(.pods, namespace: workflow.namespace, name: name)) }
-        guard let due = operation.dueAt else { return .done }
-        return .requeue(after: max(due - client.now, .milliseconds(1)))
+        try await endPods(pods, operation.status)
+        let nextPod = try await collectPods(of: workflow, operation.status)
+        let due = [operation.dueAt.map { max($0 - client.now, .milliseconds(1)) }, nextPod].compactMap { $0 }.min()
+        return due.map { .requeue(after: $0) } ?? .done
+    }
+
+    /// Ends pods whose nodes have ended before them: by a deadline, by a shutdown, or as daemons whose work is over. One that
+    /// runs is made to end by its own deadline, so that its log stays; another is deleted.
+    private func endPods(_ pods: [StoredObject], _ status: JSON) async throws {
+        for pod in pods where !pod.isBeingDeleted {
+            let phase = pod.status["phase"].stringValue ?? ""
+            let node = WorkflowNode(status["nodes"][pod.annotations["workflows.argoproj.io/node-id"] ?? ""])
+            if phase == "Succeeded" || phase == "Failed" || node.kind == nil || !node.hasEnded { continue }
+            if phase == "Running", !pod.status["startTime"].isNull {
+                if pod.spec["activeDeadlineSeconds"] == 1 { continue }
+                try await client.update(pod.key, uid: pod.uid) { $0["spec"]["activeDeadlineSeconds"] = 1 }
+            } else {
+                try await client.delete(pod.key, uid: pod.uid)
+            }
+        }
+    }
+
+    // MARK: What the operation needs to know
+
+    private func surroundings(of workflow: StoredObject, _ pods: [StoredObject]) async -> Surroundings {
+        var surroundings = Surroundings()
+        for pod in pods where Self.isToBeRead(pod, workflow) { surroundings.captures[pod.name] = await capture(pod) }
+        let (client, namespace) = (client, workflow.namespace)
+        surroundings.configValue = { Self.configValue(client, namespace, $0, $1) }
+        surroundings.podSchema = client.registry.kind(.pods)?.schema
+        return surroundings
+    }
+
+    /// A pod that has ended while its node has not.
+    private static func isToBeRead(_ pod: StoredObject, _ workflow: StoredObject) -> Bool {
+        guard ["Succeeded", "Failed"].contains(pod.status["phase"].stringValue ?? ""), !pod.spec["nodeName"].isNull else { return false }
+        let node = WorkflowNode(workflow.status["nodes"][pod.annotations["workflows.argoproj.io/node-id"] ?? ""])
+        return node.kind == .pod && !node.hasEnded
+    }
+
+    private func capture(_ pod: StoredObject) async -> StepCapture {
+        let step = StepPod(namespace: pod.namespace, name: pod.name, uid: pod.uid)
+        var capture = StepCapture()
+        if pod.annotations[StepAnnotation.result] != nil { capture.result = await outputs.standardOutput(of: step, limit: StepCapture.resultLimit) }
+        guard let text = pod.annotations[StepAnnotation.keptFiles], let paths = try? JSONParser.parse(text) else { return capture }
+        for path in paths.elements.compactMap(\.stringValue) { capture.files[path] = await outputs.file(path, of: step) }
+        return capture
+    }
+
+    private static func configValue(_ client: Client, _ namespace: String, _ name: String, _ key: String) -> Result<String, Surroundings.Problem> {
+        func fail(_ problem: String) -> Result<String, Surroundings.Problem> { .failure(Surroundings.Problem(description: problem)) }
+        guard let map = client.get(ObjectKey(.configMaps, namespace: namespace, name: name)) else { return fail("configmap '\(name)' not found") }
+        let label = "workflows.argoproj.io/configmap-type"
+        guard map.labels[label] == "Parameter" else {
+            return fail("ConfigMap '\(name)' needs to have the label \(label): Parameter to load parameters")
+        }
+        guard let value = map.value["data"][key].stringValue else { return fail("key '\(key)' was not found in ConfigMap '\(name)'") }
+        return .success(value)
     }
 
     private func save(_ operation: WorkflowOperation) async throws {
@@ -93,22 +155,35 @@ public struct WorkflowReconciler: Reconciler {
     /// Labels the pods, and deletes what the workflow asked to have deleted.
     private func afterEnd(_ workflow: StoredObject) async throws -> ReconcileResult {
         let phase = workflow.status["phase"].stringValue ?? ""
-        let strategy = workflow.spec["podGC"]["strategy"].stringValue ?? ""
-        let deletesPods = strategy == "OnWorkflowCompletion" || (strategy == "OnWorkflowSuccess" && phase == "Succeeded")
-        for pod in client.controlled(by: workflow, .pods) {
-            if deletesPods {
-                try await client.delete(pod.key, uid: pod.uid)
-            } else if pod.labels[Self.completedLabel] != "true" {
-                try await client.update(pod.key, uid: pod.uid) { $0["metadata"]["labels"][Self.completedLabel] = "true" }
-            }
+        for pod in client.controlled(by: workflow, .pods) where pod.labels[Self.completedLabel] != "true" {
+            try await client.update(pod.key, uid: pod.uid) { $0["metadata"]["labels"][Self.completedLabel] = "true" }
         }
+        try await endPods(client.controlled(by: workflow, .pods), workflow.status)
+        let nextPod = try await collectPods(of: workflow, workflow.status)
         if phase == "Succeeded" || workflow.spec["volumeClaimGC"]["strategy"].stringValue == "OnWorkflowCompletion" {
             for template in workflow.spec["volumeClaimTemplates"].elements {
                 let name = "\(workflow.name)-\(template["metadata"]["name"].stringValue ?? "")"
                 try await client.delete(ObjectKey(.persistentVolumeClaims, namespace: workflow.namespace, name: name))
             }
         }
-        return try await expire(workflow, phase)
+        let expiry = try await expire(workflow, phase)
+        guard let nextPod else { return expiry }
+        if case .requeue(let after) = expiry { return .requeue(after: min(after, nextPod)) }
+        return .requeue(after: nextPod)
+    }
+
+    /// Deletes the pods whose time has come by `podGC`.
+    /// - Returns: after which time the next one is due.
+    private func collectPods(of workflow: StoredObject, _ status: JSON) async throws -> Duration? {
+        guard let plan = PodCollection(workflow.spec["podGC"], phase: status["phase"].stringValue ?? "", finished: status["finishedAt"]) else { return nil }
+        var next: Duration?
+        for pod in client.controlled(by: workflow, .pods) where !pod.isBeingDeleted {
+            let node = WorkflowNode(status["nodes"][pod.annotations["workflows.argoproj.io/node-id"] ?? ""])
+            guard let due = plan.due(pod, node) else { continue }
+            let rest = due - client.now
+            if rest > .zero { next = min(next ?? rest, rest) } else { try await client.delete(pod.key, uid: pod.uid) }
+        }
+        return next
     }
 
     private func expire(_ workflow: StoredObject, _ phase: String) async throws -> ReconcileResult {
