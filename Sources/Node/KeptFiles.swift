@@ -86,6 +86,7 @@ extension PodWorker {
             }
         }
         try Files.write(JSON.object(kept).encoded(), to: keptFiles)
+        notifyObservers()
     }
 
     /// Where a path of the container is on this machine: in a volume that is mounted above it, else in the writable layer.
@@ -119,12 +120,20 @@ extension PodWorker {
         return path
     }
 
-    /// A file that was kept; waits until the pod's end is dealt with.
-    func keptFile(_ path: String) async -> KeptFile {
-        while !Task.isCancelled, !isCleaned {
-            guard !isGone, context.catalogue.get(key)?.uid == uid else { return .unreadable("the pod is gone") }
+    /// Waits until the pod's end is dealt with, or the condition holds.
+    /// - Returns: false where the pod is gone before that.
+    func untilCleaned(or isEnough: () -> Bool = { false }) async -> Bool {
+        while !isCleaned, !isEnough() {
+            guard !Task.isCancelled, !isGone, context.catalogue.get(key)?.uid == uid else { return false }
             await nextChange()
         }
+        return true
+    }
+
+    /// A file that was kept; waits until the pod has ended.
+    func keptFile(_ path: String) async -> KeptFile {
+        let place = keptFiles
+        guard await untilCleaned(or: { Files.status(place) != nil }) else { return .unreadable("the pod is gone") }
         guard let bytes = try? Files.read(keptFiles, limit: 64 << 20), let kept = try? JSONParser.parse(bytes), kept.has(path) else {
             return .unreadable("it was not kept")
         }

@@ -194,6 +194,15 @@ def test_a_daemon_a_timeout_and_the_exit_handler(lab, submit, shows):
     shows(nodes["slow"]["message"])
 
 
+def test_sidecars_end_with_their_step(lab, submit, shows):
+    sidecar = {"name": "beside", "image": "busybox", "command": ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.1; done"]}
+    good = container("good", "echo done > /tmp/out", sidecars=[sidecar], outputs={"parameters": [{"name": "p", "valueFrom": {"path": "/tmp/out"}}]})
+    submit(workflow("sidecars", [good], entrypoint="good"))
+    node = nodes_of(finished(lab, "sidecars"))["sidecars"]
+    assert node["outputs"]["parameters"][0]["value"] == "done"
+    shows(f"the step has ended at {node['finishedAt']}")
+
+
 def test_pods_go_by_the_strategy(lab, submit, shows):
     tasks = [{"name": "good", "template": "good"}, {"name": "bad", "template": "bad"}]
     submit(workflow("collected", [container("good", "true"), container("bad", "exit 1"), {"name": "main", "dag": {"tasks": tasks}}],

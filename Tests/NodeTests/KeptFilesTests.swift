@@ -75,6 +75,7 @@ struct KeptFilesTests {
         #expect(await kept("/tmp/gone") == .unreadable("no such file"))
         #expect(await kept("/tmp/../etc") == .unreadable("the path must be absolute, without '..'"))
         #expect(await kept("/tmp/other") == .unreadable("it was not kept"))
+        #expect(await lab.agent.logs.kubelet.worker(for: lab.key("step"), uid: pod.uid).untilCleaned())
         #expect(!Files.isDirectory("\(place)/volumes/v"), "what it was read from is gone")
         try await lab.waitForPhase("step", "Succeeded")
         try await lab.kill()

@@ -106,7 +106,8 @@ struct PodLifecycleTests {
         let lab = try await Lab()
         try await lab.start()
         try await lab.create("pair") { $0["containers"] = [["name": "main", "image": "busybox"], ["name": "other", "image": "busybox"]] }
-        _ = try #require(try await lab.waitForPhase("pair", "Succeeded"))
+        let pair = try #require(try await lab.waitForPhase("pair", "Succeeded"))
+        #expect(await lab.agent.logs.kubelet.worker(for: lab.key("pair"), uid: pair.uid).untilCleaned(), "the status is written before that")
         let places = Set(lab.machine.specs.map(\.namespaces.ipc))
         #expect(places.count == 1)
         #expect(try #require(places.first ?? nil).hasSuffix("/shared/ipc"), "held by the pod, not by a process of a container that may have ended")

@@ -72,6 +72,23 @@ import Testing
         #expect(play.phases["wf[0].server"] == "Succeeded", "what the reconciler ends the pod by")
     }
 
+    @Test func aStepCountsByItsMainContainerNotByItsSidecars() {
+        func end(main: Int, sidecar: Int) -> String {
+            var play = Play(["entrypoint": "main", "templates": [container("main", ["sidecars": [run]])]])
+            play.step()
+            func state(_ code: Int) -> JSON { ["terminated": ["exitCode": JSON(code), "reason": "Error"]] }
+            play.set("wf", [
+                "phase": "Failed", "message": "Pod was active on the node longer than the specified deadline",
+                "containerStatuses": [["name": "main", "state": state(main)], ["name": "s", "state": state(sidecar)]],
+            ])
+            return "\(play.status["phase"].stringValue ?? ""): \(play.status["message"].stringValue ?? "")"
+        }
+        #expect(end(main: 0, sidecar: 143) == "Succeeded: ")
+        #expect(end(main: 1, sidecar: 143) == "Failed: main: Error (exit code 1)")
+        #expect(end(main: 0, sidecar: 3) == "Failed: s: Error (exit code 3)")
+        #expect(end(main: 137, sidecar: 137) == "Failed: Pod was active on the node longer than the specified deadline")
+    }
+
     @Test func aPodSpecPatchIsMerged() {
         let template = container("main", ["podSpecPatch": "containers:\n- name: main\n  env: [{name: A, value: '{{workflow.name}}'}]\n"])
         var play = Play(["entrypoint": "main", "podSpecPatch": "{\"terminationGracePeriodSeconds\": 3}", "templates": [template]])

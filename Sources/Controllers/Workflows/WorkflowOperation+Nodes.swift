@@ -130,9 +130,9 @@ extension WorkflowOperation {
                 end(&node, .succeeded)
             }
         case "Failed":
-            _ = takeOutputs(of: pod, into: &node, isWhole: false)
             let (phase, message) = Self.failure(of: pod)
-            end(&node, phase, message)
+            let problem = takeOutputs(of: pod, into: &node, isWhole: phase == .succeeded)
+            if phase == .succeeded, let problem { end(&node, .error, problem) } else { end(&node, phase, message) }
         case "Running":
             if node.phase != .running {
                 node.json["phase"] = "Running"
@@ -159,7 +159,9 @@ extension WorkflowOperation {
 
     /// How a failed pod's node ends (argo inferFailedReason): init containers make it Error, the main container Failed.
     private static func failure(of pod: StoredObject) -> (WorkflowNode.Phase, String) {
-        if let message = pod.status["message"].stringValue, !message.isEmpty { return (.failed, message) }
+        let statuses = pod.status["containerStatuses"].elements
+        // Where the main container was done, the deadline was that of its sidecars (see StepSidecars).
+        if !StepSidecars.endedByItself(pod), let message = pod.status["message"].stringValue, !message.isEmpty { return (.failed, message) }
         func text(_ status: JSON) -> String {
             let end = status["state"]["terminated"]
             let base = "\(status["name"].stringValue ?? ""): \(end["reason"].stringValue ?? "Error") (exit code \(end["exitCode"].intValue ?? -1))"
@@ -168,7 +170,6 @@ extension WorkflowOperation {
         for status in pod.status["initContainerStatuses"].elements where status["state"]["terminated"]["exitCode"].intValue ?? 0 != 0 {
             return (.error, text(status))
         }
-        let statuses = pod.status["containerStatuses"].elements
         if let main = statuses.first(where: { $0["name"].stringValue == "main" }) {
             if main["state"]["terminated"]["exitCode"].intValue ?? 0 != 0 { return (.failed, text(main)) }
             let waiting = main["state"]["waiting"]

@@ -39,13 +39,13 @@ public struct WorkflowReconciler: Reconciler {
         return due.map { .requeue(after: $0) } ?? .done
     }
 
-    /// Ends pods whose nodes have ended before them: by a deadline, by a shutdown, or as daemons whose work is over. One that
-    /// runs is made to end by its own deadline, so that its log stays; another is deleted.
+    /// Ends pods of which only sidecars run, and pods whose nodes have ended before them: by a deadline, by a shutdown, or as
+    /// daemons whose work is over. One that runs is made to end by its own deadline, so that its log stays; another is deleted.
     private func endPods(_ pods: [StoredObject], _ status: JSON) async throws {
         for pod in pods where !pod.isBeingDeleted {
             let phase = pod.status["phase"].stringValue ?? ""
             let node = WorkflowNode(status["nodes"][pod.annotations["workflows.argoproj.io/node-id"] ?? ""])
-            if phase == "Succeeded" || phase == "Failed" || node.kind == nil || !node.hasEnded { continue }
+            if phase == "Succeeded" || phase == "Failed" || node.kind == nil || !(node.hasEnded || StepSidecars.isMainDone(pod)) { continue }
             if phase == "Running", !pod.status["startTime"].isNull {
                 if pod.spec["activeDeadlineSeconds"] == 1 { continue }
                 try await client.update(pod.key, uid: pod.uid) { $0["spec"]["activeDeadlineSeconds"] = 1 }
