@@ -86,7 +86,7 @@ extension Registry {
         ObjectMeta.prepareUpdate(&object, old: before, kind)
         try validate(object, old: before, kind, namespace: old.namespace)
         if !replacement.hasManagedFields, !isSame(object, old.value) {
-            recordManager(&object, old: old.value, kind, subresource: subresource, options)
+            recordManager(&object, old: before, kind, subresource: subresource, options)
         }
         replacement.object = object
         if kind.resource == .secrets, let intent = replacement.intent {
