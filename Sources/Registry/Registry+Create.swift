@@ -7,7 +7,7 @@ extension Registry {
     /// - Throws: `APIStatus` (400 not decodable, 404 no such namespace, 409 exists, 422 invalid) or `CatalogueError`.
     public func create(_ kind: Kind, namespace: String, _ object: JSON, _ options: WriteOptions) async throws -> WriteResult {
         var warnings = try decode(object, kind, options)
-        if options.origin == .user, let version = object["metadata"]["resourceVersion"].stringValue, !version.isEmpty, version != "0" {
+        if options.origin == .user, !options.isApply, let version = object["metadata"]["resourceVersion"].stringValue, !version.isEmpty, version != "0" {
             throw APIStatus.badRequest("resourceVersion should not be set on objects to be created")
         }
         let namespace = try effectiveNamespace(of: object, kind, requested: namespace)

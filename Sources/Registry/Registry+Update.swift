@@ -96,7 +96,7 @@ extension Registry {
             if !causes.isEmpty { throw APIStatus.invalid(kind: kind.kind, group: kind.group, name: old.name, causes: causes) }
         }
         if !replacement.hasManagedFields, !isSame(object, old.value) {
-            recordManager(&object, old: old.value, kind, subresource: subresource, options)
+            recordManager(&object, old: before, kind, subresource: subresource, options)
         }
         replacement.object = object
         if kind.resource == .secrets, let intent = replacement.intent {

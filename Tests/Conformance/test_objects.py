@@ -1,5 +1,7 @@
 """Point 7: kinds, finalizers, owners, and a user's own kinds."""
 
+import json
+
 from kindlingtest.manifests import claim, shell
 
 
@@ -237,4 +239,8 @@ def test_some_namespaces_and_metadata_stay(lab, ns, shows):
     path = f"/api/v1/namespaces/{ns}/configmaps"
     made = lab.kubectl("create", "--raw", path, "-f", "-", input=config_map("new", resourceVersion="7"), check=False)
     assert "resourceVersion should not be set on objects to be created" in made.stderr
+    for command in ("create", "apply"):
+        # What was read once can be made anew from the file.
+        lab.kubectl(command, "-n", ns, "-f", "-", input=config_map(f"by-{command}", resourceVersion="7"))
+    lab.lab("apply", "-n", ns, "-f", "-", input=json.dumps(config_map("by-lab", resourceVersion="7")))
     shows("default, kube-system; finalizers, uid, resourceVersion")

@@ -25,8 +25,11 @@ import Testing
             pod["spec"]["ephemeralContainers"] = [["name": "added", "image": "busybox"]]
             pod["spec"]["containers"] = [["name": "main", "image": "busybox", "resources": ["requests": ["cpu": 0.1]]]]
         }
-        try await lab.patch(.pods, "p", ["metadata": ["labels": ["a": "b"]]], .merge)
-        #expect(lab.get(.pods, "p")?.labels == ["a": "b"])
+        let labelled = try await lab.patch(.pods, "p", ["metadata": ["labels": ["a": "b"]]], .merge, manager: "labeller")
+        #expect(labelled.labels == ["a": "b"])
+        // The defaults that the write brings along are not the labeller's.
+        let fields = labelled.metadata["managedFields"].elements.first { $0["manager"] == "labeller" }?["fieldsV1"]
+        #expect(fields?["f:metadata"].isNull == false && fields?["f:spec"].isNull == true)
     }
 
     private let raw: JSON = ["resources": ["requests": ["cpu": 0.1, "memory": "0.5Gi"], "limits": ["cpu": 1, "memory": 1_000_000_000]]]

@@ -59,6 +59,9 @@ struct ObjectWriter {
     }
 
     private func create(_ object: JSON, _ resource: APIResource, _ space: String?, _ manifest: Manifest) async throws -> WrittenObject {
+        var object = object
+        // A manifest may be what was once read; kubectl takes the version out as well.
+        object.remove(path: ["metadata", "resourceVersion"])
         let answer = try await client.exchange(.POST, resource.path(namespace: space), query: parameters, body: object.encoded())
         guard (200..<300).contains(answer.status) else { throw at(manifest, APIClient.refusal(answer)) }
         return WrittenObject(outcome: .created, object: try answer.json(), resource: resource)
