@@ -1,6 +1,7 @@
 import Catalogue
 import Glibc
 import KubeModel
+import Registry
 
 /// One container of a pod's spec, with upstream's defaults for what is missing.
 struct ContainerSpec: Sendable {
@@ -41,9 +42,6 @@ struct ContainerSpec: Sendable {
 
 /// What the node reads of a pod, parsed once per look at it.
 struct PodSpec: Sendable {
-    /// As Katib's rule for pods of trials names it.
-    static let builtinCollector = "kindling.dev/metrics-collector:builtin"
-
     let object: StoredObject
     let json: JSON
     let containers: [ContainerSpec]
@@ -58,7 +56,7 @@ struct PodSpec: Sendable {
         containers = json["containers"].elements.map { ContainerSpec($0, isInit: false) }
         initContainers = json["initContainers"].elements.map { ContainerSpec($0, isInit: true) }
         // Katib's collector is labd itself: it is listed for the sake of its log, and never started.
-        ephemeralContainers = json["ephemeralContainers"].elements.filter { $0["image"].stringValue != Self.builtinCollector }
+        ephemeralContainers = json["ephemeralContainers"].elements.filter { $0["image"].stringValue != EphemeralContainers.builtinCollector }
             .map { ContainerSpec($0, isInit: false, isEphemeral: true) }
         restartPolicy = json["restartPolicy"].stringValue ?? "Always"
     }

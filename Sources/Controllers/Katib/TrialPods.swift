@@ -1,5 +1,6 @@
 import Catalogue
 import KubeModel
+import Registry
 
 /// What makes a pod a trial's pod (katib pkg/webhook/v1beta1/pod/inject_webhook.go).
 enum TrialPods {
@@ -47,7 +48,7 @@ enum TrialPods {
         let name: JSON = "metrics-logger-and-collector"
         let others = pod["spec"]["ephemeralContainers"].elements.filter { $0["name"] != name }
         pod["spec"]["ephemeralContainers"] = .array(
-            others + [["name": name, "image": "kindling.dev/metrics-collector:builtin", "targetContainerName": .string(primary)]])
+            others + [["name": name, "image": .string(EphemeralContainers.builtinCollector), "targetContainerName": .string(primary)]])
     }
 
     /// A container that has a volume of its own there keeps it. The node leaves this volume in place until the pod's object

@@ -2,8 +2,11 @@ import KubeModel
 
 /// Containers that are added to a pod while it runs, through `pods/ephemeralcontainers` only (upstream: validateEphemeralContainers and
 /// ValidatePodEphemeralContainersUpdate in pkg/apis/core/validation).
-enum EphemeralContainers {
+public enum EphemeralContainers {
     static let subresource = "ephemeralcontainers"
+    /// The image of the container that a trial's pod lists for the sake of its log (Katib's rule for pods adds it): labd itself
+    /// collects metrics, so it is never started.
+    public static let builtinCollector = "kindling.dev/metrics-collector:builtin"
 
     private static let field = "spec.ephemeralContainers"
     private static let allowed: Set<String> = [

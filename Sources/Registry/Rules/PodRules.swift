@@ -30,7 +30,7 @@ enum PodRules {
 
     static func validate(_ object: JSON, _ old: JSON?, _ context: KindRules.Context) -> [APIStatus.Cause] {
         if let old { return validateUpdate(object["spec"], old["spec"]) }
-        let ephemeral = object["spec"]["ephemeralContainers"].elements
+        let ephemeral = object["spec"]["ephemeralContainers"].elements.filter { $0["image"].stringValue != EphemeralContainers.builtinCollector }
         let causes: [APIStatus.Cause] = ephemeral.isEmpty ? [] : [.forbidden("spec.ephemeralContainers", "cannot be set on create")]
         return causes + validateSpec(object["spec"], "spec")
     }
