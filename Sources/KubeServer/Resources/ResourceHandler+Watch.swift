@@ -7,7 +7,8 @@ import Registry
 extension ResourceHandler {
     /// Streams the changes of a kind from a revision on.
     /// - Parameter name: the one object that is watched, where the path names one.
-    /// - Throws: 410 where the changes after the revision are no longer known.
+    ///
+    /// Where the changes after the revision are no longer known, the watch is one ERROR event with a 410.
     func watch(_ target: Target, _ request: Request, name: String?) throws(APIStatus) -> Response {
         let form = try Representation.negotiate(request.headers)
         guard form.encoding == .json else {
@@ -16,7 +17,14 @@ extension ResourceHandler {
         let options = try ListOptions(request.query, target.kind)
         let scope = WatchScope(target: target, name: name, options: options)
         let encoder = EventEncoder(kind: target.kind, form: form, table: form.form == .table ? try tableBuilder(target.kind, form, request) : nil)
-        let start = try begin(scope)
+        let start: WatchSession.Start
+        do throws(APIStatus) {
+            start = try begin(scope)
+        } catch {
+            guard error.code == 410 else { throw error }
+            // As upstream's watch cache: what is wrong with a revision that could be read is said by an event of the watch.
+            return Response(headers: ["Content-Type": MediaType.json], body: .stream { try await $0(encoder.error(error)) })
+        }
         let catalogue = catalogue
         let interval = bookmarkInterval
         let clock = clock
