@@ -6,7 +6,11 @@ deep nesting, nulls, twins of keys, cut text, bad UTF-8. Paths, queries, selecto
 
 import copy
 import json
+import sys
 import urllib.parse
+
+# Values nested 400 deep are copied and written, at two frames a level.
+sys.setrecursionlimit(10_000)
 
 WORDS = ["a", "default", "x" * 300, "..", ".", "%2e%2e", "%2f", "kube-system", "Pod", "pods", "ünï", "a b", "a=b", "-1", "0", "", "*",
          "\u0000", "null", "true", "{}", "[]", "'; DROP TABLE objects; --", "<script>", "${trialParameters.x}", "{{inputs.parameters.x}}",
