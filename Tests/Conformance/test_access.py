@@ -7,7 +7,10 @@ import os
 import pathlib
 import secrets
 import shutil
+import ssl
 import subprocess
+import urllib.error
+import urllib.request
 
 import kubernetes
 import pytest
@@ -144,6 +147,95 @@ def test_nobody_grants_what_they_do_not_hold(lab, ns, shows):
     assert boss.kubectl("apply", "-n", ns, "-f", "-", input=role("more", rule(["nodes"], ["get"]))).returncode == 0
     assert boss.kubectl("create", "rolebinding", "c", "-n", ns, "--clusterrole=cluster-admin", "--user=x").returncode == 0
     shows(refused.stderr.strip().splitlines()[0][:120])
+
+
+def test_streams_ask_for_the_verb_of_their_method(lab, ns, shows):
+    """kubectl's WebSockets begin with a GET, SPDY with a POST: `get` and `create` on pods/exec are two rights, as upstream's 1.32."""
+    lab.kubectl("apply", "-n", ns, "-f", "-", input=pod("target", "sleep", "300", image="busybox", terminationGracePeriodSeconds=0))
+    lab.kubectl("create", "serviceaccount", "runner", "-n", ns)
+    lab.kubectl("apply", "-n", ns, "-f", "-", input=role("runner", rule(["pods"], ["get"]), rule(["pods/exec"], ["get"])))
+    bind(lab, ns, "role", "runner", "runner")
+    runner = Someone(lab, lab.kubectl("create", "token", "runner", "-n", ns).stdout.strip(), ns)
+    lab.wait("pod/target", "condition=Ready", ns)
+    ran = runner.kubectl("exec", "target", "-n", ns, "--", "echo", "hello")
+    assert ran.stdout == "hello\n", ran.stderr
+    refused = runner.kubectl("attach", "target", "-n", ns)
+    assert refused.returncode == 1 and 'cannot get resource "pods/attach"' in refused.stderr, refused.stderr
+    refused = runner.kubectl("port-forward", "pod/target", "-n", ns, ":80")
+    assert refused.returncode == 1 and 'resource "pods/portforward"' in refused.stderr, refused.stderr
+    refused = runner.kubectl("get", "--raw", f"/api/v1/namespaces/{ns}/pods/http:target:80/proxy/")
+    assert refused.returncode == 1 and 'pods "http:target:80" is forbidden' in refused.stderr, refused.stderr
+    refused = runner.kubectl("logs", "target", "-n", ns)
+    assert refused.returncode == 1 and 'cannot get resource "pods/log"' in refused.stderr, refused.stderr
+    refused = runner.kubectl("debug", "target", "-n", ns, "--image=busybox", "--target=target")
+    assert refused.returncode == 1 and "pods/ephemeralcontainers" in refused.stderr, refused.stderr
+    shows("exec with get on pods/exec; attach, port-forward, proxy, logs and debug refused")
+
+
+def test_controllers_are_no_way_around(lab, ns, shows):
+    """What the lab makes for somebody is not more than they could ask it to run."""
+    lab.kubectl("create", "serviceaccount", "student", "-n", ns)
+    bind(lab, ns, "clusterrole", "kubeflow-edit", "student")
+    student = Someone(lab, lab.kubectl("create", "token", "student", "-n", ns).stdout.strip(), ns)
+    subject = [{"kind": "ServiceAccount", "name": "student", "namespace": ns}]
+    reference = {"apiGroup": GROUP, "kind": "ClusterRole", "name": "cluster-admin"}
+    for name, run in {
+        "binding": {"apiVersion": f"{GROUP}/v1", "kind": "RoleBinding", "metadata": {"name": "binding", "namespace": ns}, "roleRef": reference, "subjects": subject},
+        "everywhere": {"apiVersion": f"{GROUP}/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "everywhere"}, "roleRef": reference, "subjects": subject},
+        "elsewhere": {
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "elsewhere", "namespace": "kube-system"},
+            "spec": {"containers": [{"name": "c", "image": "busybox"}]}},
+    }.items():
+        trial = {
+            "apiVersion": "kubeflow.org/v1beta1", "kind": "Trial", "metadata": {"name": name},
+            "spec": {
+                "objective": {"type": "maximize", "objectiveMetricName": "x"}, "parameterAssignments": [], "runSpec": run, "primaryContainerName": "c",
+                "metricsCollector": {"collector": {"kind": "StdOut"}}, "successCondition": "x", "failureCondition": "y"}}
+        made = student.kubectl("create", "-n", ns, "-f", "-", input=trial)
+        assert made.returncode == 0, made.stderr
+        lab.wait(f"trial/{name}", "jsonpath={.status.conditions[-1].message}", ns)
+        assert lab.kubectl("get", run["kind"].lower(), name, *(["-n", run["metadata"]["namespace"]] if "namespace" in run["metadata"] else []), check=False).returncode == 1
+    assert student.kubectl("auth", "can-i", "*", "*", "-n", ns).stdout.strip() == "no"
+    messages = [t["status"]["conditions"][-1]["message"] for t in json.loads(lab.kubectl("get", "trials", "-n", ns, "-o", "json").stdout)["items"]]
+    shows(messages[0])
+
+
+def test_secrets_stay_out_of_errors_and_logs(lab, ns):
+    hidden = "c3dvcmRmaXNo-" + secrets.token_hex(8)
+    said = []
+
+    def try_it(*words, input):
+        answer = lab.kubectl(*words, "-n", ns, "-f", "-", input=input, check=False)
+        assert answer.returncode == 1, answer.stdout
+        said.append(answer.stderr)
+
+    def secret(name, **fields):
+        return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, **fields}
+
+    value = base64.b64encode(hidden.encode()).decode()
+    lab.kubectl("create", "-n", ns, "-f", "-", input=secret("kept", immutable=True, stringData={"k": hidden}, type="Opaque"))
+    try_it("create", "--validate=false", input=secret("bad", data={"k": hidden}))
+    try_it("create", "--validate=false", input=secret("bad", data={"k": [hidden]}))
+    try_it("create", "--validate=false", input=secret("bad", stringData={"k": {"deep": hidden}}))
+    try_it("create", "--validate=false", input=secret("bad", data=hidden))
+    try_it("create", input=secret("bad", data={"a/b": value}))
+    try_it("create", input=secret("bad", type="kubernetes.io/dockerconfigjson", stringData={".dockerconfigjson": hidden}))
+    try_it("create", input=secret("bad", type="kubernetes.io/tls", data={"tls.key": value}))
+    try_it("create", input=secret("bad", type="kubernetes.io/service-account-token", data={"token": value}))
+    try_it("replace", input=secret("kept", immutable=True, stringData={"k": "other-" + hidden}, type="Opaque"))
+    for patch in ([{"op": "test", "path": "/data/k", "value": hidden}], [{"op": "replace", "path": "/data/k", "value": {"x": hidden}}]):
+        answer = lab.kubectl("patch", "secret", "kept", "-n", ns, "--type=json", "-p", json.dumps(patch), check=False)
+        assert answer.returncode == 1
+        said.append(answer.stderr)
+    applied = lab.kubectl(
+        "apply", "--server-side", "--field-manager=other", "-n", ns, "-f", "-", input=secret("kept", data={"k": base64.b64encode(b"x").decode()}), check=False)
+    assert applied.returncode == 1
+    said.append(applied.stderr)
+    for text in [*said, lab.log()]:
+        # kubectl tells whose manifest it was: only what the server says counts.
+        assert hidden not in text and value not in text and base64.b64encode(("other-" + hidden).encode()).decode() not in text, text
+    events = lab.kubectl("get", "events", "-n", ns, "-o", "json").stdout
+    assert hidden not in events and value not in events
 
 
 def test_default_and_aggregated_roles(lab, ns):
@@ -345,10 +437,25 @@ def test_the_admitted_volume(lab, ns, shows):
     shows("token, certificate and namespace; not in the export")
 
 
+def test_a_certificate_of_another_authority_is_nobodys(lab, tmp_path):
+    """Subject and groups of the administrator, signed by oneself."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", certificate,
+         "-subj", "/O=system:masters/CN=kubernetes-admin", "-days", "1"], check=True, capture_output=True)
+    server = yaml.safe_load(lab.kubeconfig.read_text())["clusters"][0]["cluster"]
+    context = ssl.create_default_context(cadata=base64.b64decode(server["certificate-authority-data"]).decode())
+    context.load_cert_chain(certificate, key)
+    try:
+        status = urllib.request.urlopen(server["server"] + "/api/v1/secrets", context=context, timeout=10).status
+    except urllib.error.HTTPError as refusal:
+        status = refusal.code
+    except (urllib.error.URLError, ssl.SSLError, ConnectionError):
+        status = 401  # TLS itself refuses it
+    assert status == 401
+
+
 def test_the_api_says_nothing_to_strangers(lab):
-    import ssl
-    import urllib.error
-    import urllib.request
 
     config = yaml.safe_load(lab.kubeconfig.read_text())["clusters"][0]["cluster"]
     context = ssl.create_default_context(cadata=base64.b64decode(config["certificate-authority-data"]).decode())
