@@ -30,7 +30,8 @@ public struct CertificateAuthenticator: Authenticator {
 
     public func authenticate(_ credentials: Credentials) async -> User? {
         guard let der = credentials.certificate, let subject = CertificateSubject(der: der), let name = subject.commonName else { return nil }
-        let digest = SHA256.hash(data: der).map { byte in (byte < 16 ? "0" : "") + String(byte, radix: 16) }.joined()
+        let digits = Array("0123456789abcdef".utf8)
+        let digest = String(decoding: SHA256.hash(data: der).flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
         return User(
             name: name, groups: subject.organizations + [User.authenticated],
             extra: ["authentication.kubernetes.io/credential-id": ["X509SHA256=\(digest)"]])
