@@ -219,8 +219,6 @@ def test_secrets_stay_out_of_errors_and_logs(lab, ns):
     try_it("create", "--validate=false", input=secret("bad", stringData={"k": {"deep": hidden}}))
     try_it("create", "--validate=false", input=secret("bad", data=hidden))
     try_it("create", input=secret("bad", data={"a/b": value}))
-    try_it("create", input=secret("bad", type="kubernetes.io/dockerconfigjson", stringData={".dockerconfigjson": hidden}))
-    try_it("create", input=secret("bad", type="kubernetes.io/tls", data={"tls.key": value}))
     try_it("create", input=secret("bad", type="kubernetes.io/service-account-token", data={"token": value}))
     try_it("replace", input=secret("kept", immutable=True, stringData={"k": "other-" + hidden}, type="Opaque"))
     for patch in ([{"op": "test", "path": "/data/k", "value": hidden}], [{"op": "replace", "path": "/data/k", "value": {"x": hidden}}]):
