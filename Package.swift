@@ -12,6 +12,7 @@ let nio: [Target.Dependency] = [
 let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let collections: Target.Dependency = .product(name: "OrderedCollections", package: "swift-collections")
 let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 
 let package = Package(
@@ -41,6 +42,10 @@ let package = Package(
             dependencies: ["KubeModel", log, deque, .product(name: "GRDB", package: "GRDB.swift")]),
         // Kinds as data; create, update, patch and delete as the Kubernetes API machinery does them.
         .target(name: "Registry", dependencies: ["KubeModel", "Catalogue", "CResources", log]),
+        // Who may do what: roles and bindings, tokens of ServiceAccounts.
+        .target(name: "Access", dependencies: ["KubeModel", "Catalogue", "Registry", crypto]),
+        // bcrypt through libcrypt.
+        .target(name: "CCrypt", linkerSettings: [.linkedLibrary("crypt")]),
         // Derived schemas and default environments, embedded at build time (#embed) so that one binary is the whole daemon.
         .target(name: "CResources"),
         // What runs between clone and exec, netlink, descriptor passing: C.
@@ -52,8 +57,8 @@ let package = Package(
         .target(name: "LabNetwork", dependencies: ["CSandbox", "Sandbox", log, .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio")], path: "Sources/Network"),
         .target(name: "Images", dependencies: ["KubeModel", "CResources", log, yams]),
         .target(name: "ControllerRuntime", dependencies: ["KubeModel", "Catalogue", "Registry", log], path: "Sources/Controllers/Runtime"),
-        .target(name: "Node", dependencies: ["KubeModel", "Catalogue", "Registry", "ControllerRuntime", "Sandbox", "LabNetwork", "Images", log] + nio),
-        .target(name: "Workloads", dependencies: ["KubeModel", "Catalogue", "Registry", "ControllerRuntime", log], path: "Sources/Controllers/Workloads"),
+        .target(name: "Node", dependencies: ["KubeModel", "Catalogue", "Registry", "Access", "ControllerRuntime", "Sandbox", "LabNetwork", "Images", log] + nio),
+        .target(name: "Workloads", dependencies: ["KubeModel", "Catalogue", "Registry", "Access", "ControllerRuntime", log], path: "Sources/Controllers/Workloads"),
         .target(name: "Katib", dependencies: ["KubeModel", "Catalogue", "Registry", "ControllerRuntime", log], path: "Sources/Controllers/Katib"),
         .target(name: "Workflows", dependencies: ["KubeModel", "Catalogue", "Registry", "ControllerRuntime", log], path: "Sources/Controllers/Workflows"),
         .target(name: "Notebooks", dependencies: ["KubeModel", "Catalogue", "Registry", "ControllerRuntime", log], path: "Sources/Controllers/Notebooks"),
@@ -61,18 +66,18 @@ let package = Package(
         .target(name: "CSPDY", linkerSettings: [.linkedLibrary("z")]),
         .target(
             name: "KubeServer",
-            dependencies: ["KubeModel", "Catalogue", "Registry", "CSPDY", log, .product(name: "NIOWebSocket", package: "swift-nio"), .product(name: "Crypto", package: "swift-crypto")] + nio),
+            dependencies: ["KubeModel", "Catalogue", "Registry", "Access", "CCrypt", "CSPDY", crypto, log, .product(name: "NIOWebSocket", package: "swift-nio")] + nio),
         .target(
             name: "LabDaemon",
             dependencies: [
-                "KubeModel", "Catalogue", "Registry", "KubeServer", "Sandbox", "LabNetwork", "Images", "Node", "ControllerRuntime",
+                "KubeModel", "Catalogue", "Registry", "Access", "KubeServer", "Sandbox", "LabNetwork", "Images", "Node", "ControllerRuntime",
                 "Workloads", "Katib", "Workflows", "Notebooks", log,
-                .product(name: "X509", package: "swift-certificates"), .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "X509", package: "swift-certificates"), crypto,
             ] + nio),
         .target(
             name: "LabCLI",
             dependencies: [
-                "KubeModel", "Sandbox", "Images", "LabNetwork", "LabDaemon", log,
+                "KubeModel", "Sandbox", "Images", "LabNetwork", "Access", "KubeServer", "LabDaemon", log,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "GRDB", package: "GRDB.swift"),
@@ -82,14 +87,15 @@ let package = Package(
         .testTarget(name: "KubeModelTests", dependencies: ["KubeModel"]),
         .testTarget(name: "CatalogueTests", dependencies: ["Catalogue", "KubeModel"]),
         .testTarget(name: "RegistryTests", dependencies: ["Registry", "Catalogue", "KubeModel", log]),
+        .testTarget(name: "AccessTests", dependencies: ["Access", "Registry", "Catalogue", "KubeModel", log]),
         .testTarget(name: "SandboxTests", dependencies: ["Sandbox", "CSandbox"]),
         .testTarget(name: "NetworkTests", dependencies: ["LabNetwork"] + nio),
         .testTarget(name: "ImagesTests", dependencies: ["Images", "KubeModel"]),
-        .testTarget(name: "NodeTests", dependencies: ["Node", "Registry", "Catalogue", "KubeModel", "Sandbox", "LabNetwork", "Images", log] + nio),
+        .testTarget(name: "NodeTests", dependencies: ["Node", "Access", "Registry", "Catalogue", "KubeModel", "Sandbox", "LabNetwork", "Images", log] + nio),
         .testTarget(name: "WorkloadsTests", dependencies: ["Workloads", "Notebooks", "ControllerRuntime", "Registry", "Catalogue", "KubeModel", log]),
         .testTarget(name: "KatibTests", dependencies: ["Katib", "ControllerRuntime", "Registry", "Catalogue", "KubeModel", log]),
         .testTarget(name: "WorkflowsTests", dependencies: ["Workflows", "ControllerRuntime", "Registry", "Catalogue", "KubeModel", log]),
-        .testTarget(name: "KubeServerTests", dependencies: ["KubeServer", "Registry", "Catalogue", "KubeModel", log, .product(name: "NIOWebSocket", package: "swift-nio")] + nio),
+        .testTarget(name: "KubeServerTests", dependencies: ["KubeServer", "Access", "Registry", "Catalogue", "KubeModel", log, .product(name: "NIOWebSocket", package: "swift-nio")] + nio),
         .testTarget(name: "LabCLITests", dependencies: ["LabCLI", "KubeModel", "Images"]),
     ],
     swiftLanguageModes: [.v6]

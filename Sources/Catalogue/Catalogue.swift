@@ -38,6 +38,9 @@ public final class Catalogue: Sendable {
     /// The revision of the newest change.
     public var revision: Int64 { state.withLock { $0.revision } }
 
+    /// The revision of the newest change of any of these kinds since the catalogue was opened; 0 where there was none.
+    public func lastChange(of resources: [GroupResource]) -> Int64 { state.withLock { $0.lastChange(of: resources) } }
+
     public func get(_ key: ObjectKey) -> StoredObject? { state.withLock { $0[key] } }
 
     public func object(uid: String) -> StoredObject? { state.withLock { $0.object(uid: uid) } }

@@ -7,6 +7,8 @@ struct MemoryState {
         var objects: [ObjectKey: StoredObject] = [:]
         /// Keys in the order of lists (namespace, name); made when a list asks for it.
         var sorted: [ObjectKey]?
+        /// The revision of the newest change that was published.
+        var lastChange: Int64 = 0
     }
 
     private(set) var revision: Int64
@@ -32,6 +34,8 @@ struct MemoryState {
     func dependents(of uid: String) -> [StoredObject] { (owned[uid] ?? []).compactMap { self[$0] }.sorted { $0.key < $1.key } }
 
     func count(_ resource: GroupResource) -> Int { tables[resource]?.objects.count ?? 0 }
+
+    func lastChange(of resources: [GroupResource]) -> Int64 { resources.reduce(0) { max($0, tables[$1]?.lastChange ?? 0) } }
 
     var resources: [GroupResource] { tables.filter { !$0.value.objects.isEmpty }.map(\.key) }
 
@@ -78,6 +82,7 @@ struct MemoryState {
                 tables[key.resource]?.objects[key] = nil
                 tables[key.resource]?.sorted = nil
             }
+            tables[key.resource]?.lastChange = change.revision
             revision = change.revision
             changes.append(change)
             for subscriber in (subscribers[key.resource] ?? [:]).values { subscriber.offer(change) }

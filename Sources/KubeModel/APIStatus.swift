@@ -95,11 +95,15 @@ extension APIStatus {
 
     public static func badRequest(_ message: String) -> APIStatus { APIStatus(code: 400, reason: "BadRequest", message: message) }
 
+    /// 403. Without a name the message speaks of the kind, without a kind (`""`) of a path.
     public static func forbidden(_ plural: String, group: String, name: String, _ problem: String) -> APIStatus {
-        APIStatus(
-            code: 403, reason: "Forbidden", message: "\(qualified(plural, group)) \"\(name)\" is forbidden: \(problem)", group: group, kind: plural,
-            name: name)
+        let what = qualified(plural, group)
+        let subject = what.isEmpty ? "forbidden" : name.isEmpty ? "\(what) is forbidden" : "\(what) \"\(name)\" is forbidden"
+        return APIStatus(code: 403, reason: "Forbidden", message: "\(subject): \(problem)", group: group, kind: plural, name: name)
     }
+
+    /// 401: nobody knows who is asking.
+    public static let unauthorized = APIStatus(code: 401, reason: "Unauthorized", message: "Unauthorized")
 
     public static func methodNotAllowed(_ verb: String) -> APIStatus {
         APIStatus(code: 405, reason: "MethodNotAllowed", message: "the server does not allow this method on the requested resource (\(verb))")

@@ -1,3 +1,4 @@
+public import Access
 public import KubeModel
 public import Logging
 public import NIOCore
@@ -21,24 +22,27 @@ public final class APIServer: Sendable {
     ///   - operations: what `lab` asks for beside the Kubernetes API; without it these paths are unknown.
     ///   - metrics: what pods and nodes use; without it `metrics.k8s.io` answers 503.
     ///   - authenticator: who is who. Without a known user only the health checks and `/version` answer.
+    ///   - tokens: signs tokens of ServiceAccounts; without it there are none.
     ///   - bookmarkInterval: how often a watch that asked for bookmarks gets one.
     ///   - group: the event loops that connections run on.
     public init(
         registry: Registry, logs: (any PodLogs)? = nil, streams: (any PodStreams)? = nil, operations: (any LabOperations)? = nil,
-        metrics: (any MetricsSource)? = nil,
-        authenticator: any Authenticator, version: VersionInfo, limits: HTTPLimits = HTTPLimits(),
+        metrics: (any MetricsSource)? = nil, authenticator: any Authenticator, tokens: TokenIssuer? = nil, version: VersionInfo,
+        limits: HTTPLimits = HTTPLimits(),
         bookmarkInterval: Duration = .seconds(60), clock: TimeSource = .system, group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
         logger: Logger
     ) {
         let discovery = Discovery(registry: registry)
+        let authorizer = Authorizer(catalogue: registry.catalogue)
         let router = Router(
-            authenticator: authenticator, health: health, version: version, discovery: discovery,
+            access: AccessControl(authenticator: authenticator, authorizer: authorizer), health: health, version: version, discovery: discovery,
             openAPI: OpenAPI(registry: registry, discovery: discovery, version: version),
             resources: ResourceHandler(
                 registry: registry, pages: PageStore(), logs: logs, streams: streams, clock: { clock.now }, logger: logger,
-                bookmarkInterval: bookmarkInterval),
-            reviews: AccessReviews(authenticator: authenticator), metrics: MetricsAPI(catalogue: registry.catalogue, source: metrics),
-            operations: operations, logger: logger)
+                bookmarkInterval: bookmarkInterval, reviewer: WriteReviewer(authorizer: authorizer)),
+            reviews: AccessReviews(authenticator: authenticator, authorizer: authorizer, tokens: tokens),
+            metrics: MetricsAPI(catalogue: registry.catalogue, source: metrics),
+            tokens: TokenRequests(catalogue: registry.catalogue, issuer: tokens, clock: { clock.now }), operations: operations, logger: logger)
         self.router = router
         server = HTTPServer(group: group, limits: limits, logger: logger) { await router.respond($0) }
     }

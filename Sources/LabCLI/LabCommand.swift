@@ -31,7 +31,7 @@ struct LabCommand: AsyncParsableCommand {
         groupedSubcommands: [
             CommandGroup(
                 name: "The lab:",
-                subcommands: [UpCommand.self, DownCommand.self, StatusCommand.self, KubeconfigCommand.self, DoctorCommand.self]),
+                subcommands: [UpCommand.self, DownCommand.self, StatusCommand.self, KubeconfigCommand.self, UserCommand.self, DoctorCommand.self]),
             CommandGroup(
                 name: "Work:",
                 subcommands: [

@@ -1,3 +1,4 @@
+public import Access
 import Crypto
 import FoundationEssentials
 import Glibc
@@ -64,7 +65,7 @@ public struct Authority: Sendable {
     /// A fresh certificate for the API server; it is made anew at every start, so it cannot expire unseen.
     public func serverCredential() throws(DaemonError) -> Credential {
         let names = ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"]
-        let addresses: [[UInt8]] = [[127, 0, 0, 1], Array(repeating: 0, count: 15) + [1]]
+        let addresses: [[UInt8]] = [[127, 0, 0, 1], APIService.octets, Array(repeating: 0, count: 15) + [1]]
         do {
             let alternatives = names.map { GeneralName.dnsName($0) } + addresses.map { GeneralName.ipAddress(ASN1OctetString(contentBytes: ArraySlice($0))) }
             return try sign(commonName: "labd", organization: "Kindling", usage: .serverAuth, days: 365) { SubjectAlternativeNames(alternatives) }
@@ -88,6 +89,19 @@ public struct Authority: Sendable {
             return made
         } catch {
             throw .keys(path: directory, problem: "\(error)")
+        }
+    }
+
+    /// The key that signs the tokens of ServiceAccounts; kept, so that tokens outlive the daemon.
+    public func tokenKey() throws(DaemonError) -> TokenKey {
+        let path = "\(directory)/sa.key"
+        do {
+            if let pem = try Files.readIfPresent(path) { return try TokenKey(pem: pem) }
+            let key = TokenKey()
+            try Files.write(key.pem + "\n", to: path, mode: 0o600)
+            return key
+        } catch {
+            throw .keys(path: path, problem: "\(error)")
         }
     }
 

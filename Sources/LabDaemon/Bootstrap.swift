@@ -1,3 +1,4 @@
+import Access
 import Catalogue
 import KubeModel
 import Registry
@@ -9,6 +10,7 @@ enum Bootstrap {
 
     static func run(_ registry: Registry) async throws {
         let client = Client(registry: registry, manager: "labd")
+        try await RoleBootstrap.run(registry)
         for name in namespaces where client.get(.namespaces, name: name) == nil {
             try await client.create(["apiVersion": "v1", "kind": "Namespace", "metadata": ["name": .string(name)]])
         }
@@ -26,6 +28,8 @@ enum Bootstrap {
             ])
         }
         if client.get(.configMaps, namespace: "kubeflow", name: "trial-templates") == nil { try await client.create(trialTemplates) }
+        try await APIService.publish(client)
+        try await Accounts.publish(client)
     }
 
     /// Katib's installation brings templates that Experiments may name (trialTemplate.configMap). This one takes the parameters of

@@ -1,3 +1,4 @@
+import Access
 import Catalogue
 import ControllerRuntime
 import Dispatch
@@ -43,27 +44,29 @@ public struct Daemon: Sendable {
         }
         let catalogue = try Catalogue(path: paths.catalogue)
         let authority = try Authority(directory: paths.keys)
-        let registry = try Registry(catalogue: catalogue, logger: logger, rules: KatibRules.all)
+        let registry = try Registry(catalogue: catalogue, logger: logger, rules: KatibRules.all, moreRules: AccessRules.all)
+        let tokens = TokenIssuer(key: try authority.tokenKey(), catalogue: catalogue, clock: .system)
         try await Bootstrap.run(registry)
         let helper = HelperClient(runtimeDirectory: paths.runtime)
-        let agent = try await makeNode(registry, helper)
+        let network = try await makeNetwork(helper)
+        let agent = try await makeNode(registry, helper, network, tokens)
         let exposer = LoopbackExposer(helper: helper, logger: logger)
         let server = APIServer(
             registry: registry, logs: PodLogsAdapter(agent: agent), streams: PodStreamsAdapter(agent: agent),
-            operations: LabOperationsAdapter(agent: agent), metrics: MetricsAdapter(agent: agent),
-            authenticator: CertificateAuthenticator(),
-            version: VersionInfo(gitVersion: "\(Version.kubernetes)+kindling-\(Version.kindling)"), logger: logger)
+            operations: LabOperationsAdapter(agent: agent), metrics: MetricsAdapter(agent: agent), authenticator: authenticator(tokens),
+            tokens: tokens, version: VersionInfo(gitVersion: "\(Version.kubernetes)+kindling-\(Version.kindling)"), logger: logger)
         server.addReadinessCheck("catalogue") { !catalogue.isClosed }
         let socket = try await listen(helper)
         let tls = try serverContext(authority)
+        let podSocket = try network.listenForPods()
         try writeAccess(authority, port: socket.port)
         try await agent.start()
         let stop = StopSignal()
         logger.info("serving", metadata: ["port": "\(socket.port)", "pid": "\(getpid())", "state": "\(paths.state)"])
-        let serving = Task { await serve(server, socket.descriptor, tls) }
+        let serving = Task { await serve(server, [socket.descriptor, podSocket], tls) }
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await serving.value }
-            group.addTask { await runControllers(registry, agent, exposer, authority) }
+            group.addTask { await runControllers(registry, agent, exposer, authority, tokens) }
             group.addTask { await stop.wait() }
             // Whatever ends first ends the daemon: a server that cannot serve is no use.
             await group.next()
@@ -80,13 +83,23 @@ public struct Daemon: Sendable {
 
     // MARK: The parts
 
-    private func makeNode(_ registry: Registry, _ helper: HelperClient) async throws -> NodeAgent {
+    private func authenticator(_ tokens: TokenIssuer) -> any Authenticator {
+        AuthenticatorChain([
+            CertificateAuthenticator(), ServiceAccountAuthenticator(tokens: tokens), UsersFileAuthenticator(path: options.paths.users, logger: logger),
+        ])
+    }
+
+    private func makeNetwork(_ helper: HelperClient) async throws -> PodNetwork {
         let paths = options.paths
         let host = try await helper.host()
         let configuration = PodNetworkConfiguration(
             directory: "\(paths.state)/networks", range: AddressPool.chooseRange(hostRoutes: host.routes), mtu: host.mtu)
-        let network = try await PodNetwork.start(
-            configuration, inUse: NodeAgent.recordedAddresses(stateDirectory: paths.state), logger: logger)
+        return try await PodNetwork.start(configuration, inUse: NodeAgent.recordedAddresses(stateDirectory: paths.state), logger: logger)
+    }
+
+    private func makeNode(_ registry: Registry, _ helper: HelperClient, _ network: PodNetwork, _ tokens: TokenIssuer) async throws -> NodeAgent {
+        let paths = options.paths
+        let host = try await helper.host()
         let share = try ShareDirectory.locate(explicit: options.share)
         let images = ImageStore(state: paths.state, share: share, cache: CacheDirectory.standard(isRoot: options.isRoot))
         var settings = NodeSettings(name: Self.nodeName(), stateDirectory: paths.state)
@@ -94,9 +107,12 @@ public struct Daemon: Sendable {
         settings.nameservers = host.nameservers
         settings.searchDomains = host.search
         settings.version = Version.kubernetes
+        settings.apiAddress = APIService.address.description
         let runtime = try SandboxRuntime(configuration: SandboxConfiguration(shimPath: options.shim, instance: Self.instance(paths.state)))
         if options.hasUplink { try await network.allowEgress(through: try await helper.uplinkUp()) }
-        return try NodeAgent(registry: registry, runtime: runtime, network: network, images: images, settings: settings, logger: logger)
+        return try NodeAgent(
+            registry: registry, runtime: runtime, network: network, images: images, settings: settings, logger: logger,
+            tokens: TokenManager(issuer: tokens, catalogue: registry.catalogue))
     }
 
     private func listen(_ helper: HelperClient) async throws -> ListeningSocket {
@@ -134,20 +150,27 @@ public struct Daemon: Sendable {
 
     // MARK: Running
 
-    private func serve(_ server: APIServer, _ descriptor: Int32, _ tls: NIOSSLContext) async {
-        do { try await server.serve(listeners: [descriptor], tls: tls) } catch is CancellationError {} catch {
+    private func serve(_ server: APIServer, _ listeners: [Int32], _ tls: NIOSSLContext) async {
+        do { try await server.serve(listeners: listeners, tls: tls) } catch is CancellationError {} catch {
             logger.error("the API server ended", metadata: ["error": "\(error)"])
         }
     }
 
-    private func runControllers(_ registry: Registry, _ agent: NodeAgent, _ exposer: LoopbackExposer, _ authority: Authority) async {
+    private func runControllers(_ registry: Registry, _ agent: NodeAgent, _ exposer: LoopbackExposer, _ authority: Authority, _ tokens: TokenIssuer) async {
         let manager = ControllerManager(catalogue: registry.catalogue, logger: logger)
         let workloads = workloadReconcilers(registry: registry, certificate: authority.pem, metrics: MetricsAdapter(agent: agent))
         let katib: [any Reconciler] = [
             ExperimentReconciler(registry: registry), SuggestionReconciler(registry: registry, transport: SuggestionConnector()),
             TrialReconciler(registry: registry, logs: TrialLogAdapter(agent: agent)),
         ]
-        let others: [any Reconciler] = [WorkflowReconciler(registry: registry, outputs: StepOutputAdapter(agent: agent))] + notebookReconcilers(registry: registry, exposer: exposer)
+        let access: [any Reconciler] = [
+            ClusterRoleAggregationReconciler(client: Client(registry: registry, manager: "clusterrole-aggregation-controller")),
+            TokenSecretReconciler(
+                client: Client(registry: registry, manager: "serviceaccount-token-controller"), tokens: tokens, certificate: authority.pem),
+        ]
+        let others: [any Reconciler] =
+            access + [WorkflowReconciler(registry: registry, outputs: StepOutputAdapter(agent: agent))]
+            + notebookReconcilers(registry: registry, exposer: exposer)
         await withDiscardingTaskGroup { group in
             group.addTask { await manager.run(workloads + katib + others + agent.reconcilers) }
             if let collector = workloads.lazy.compactMap({ $0 as? GarbageCollector }).first {

@@ -33,6 +33,8 @@ public struct LabPaths: Sendable, Equatable {
 
     public var catalogue: String { state + "/catalogue.sqlite" }
     public var keys: String { state + "/keys" }
+    /// Users with bearer tokens of their own, each with a bcrypt hash; absent until somebody makes it.
+    public var users: String { state + "/users" }
     public var kubeconfig: String { state + "/kubeconfig" }
     public var log: String { state + "/labd.log" }
     public var pods: String { state + "/pods" }

@@ -42,7 +42,8 @@ public struct AddressPool: Sendable {
         let routes = hostRoutes.filter { $0.prefix > 0 }
         var candidates: [IPv4Range] = []
         if let preferred { candidates.append(preferred) }
-        candidates += (88...127).map { IPv4Range(IPv4Address(bits: 10 << 24 | UInt32($0) << 16), prefix: 16) }
+        // 10.96.0.0/16 is that of Services.
+        candidates += (88...127).filter { $0 != 96 }.map { IPv4Range(IPv4Address(bits: 10 << 24 | UInt32($0) << 16), prefix: 16) }
         candidates += (64...95).map { IPv4Range(IPv4Address(bits: 100 << 24 | UInt32($0) << 16), prefix: 16) }
         candidates += (16...31).map { IPv4Range(IPv4Address(bits: 172 << 24 | UInt32($0) << 16), prefix: 16) }
         return candidates.first { candidate in !routes.contains { $0.overlaps(candidate) } } ?? candidates[0]

@@ -37,6 +37,7 @@ enum Firewall {
             table inet \(table) {
               chain input {
                 type filter hook input priority 0; policy accept;
+                iifname \(pods) ip daddr \(PodNetwork.apiAddress) tcp dport \(PodNetwork.apiPort) accept
                 iifname \(pods) tcp flags & (fin | syn | rst | ack) == syn drop
                 iifname \(pods) meta l4proto udp drop
               }

@@ -13,6 +13,9 @@ struct ContainerEnvironment {
         if values.updateValue(value, forKey: name) == nil { names.append(name) }
     }
 
+    /// A variable of a Service: the pod's own may refer to it.
+    mutating func setByNode(_ name: String, _ value: String) { setByPod(name, value) }
+
     private mutating func setByPod(_ name: String, _ value: String) {
         set(name, value)
         expandable[name] = value

@@ -1,3 +1,4 @@
+import Catalogue
 import Images
 import KubeModel
 import Sandbox
@@ -13,6 +14,8 @@ struct ContainerPlan {
     let settings: NodeSettings
     /// Device files of the GPUs that the container was given, and their numbers.
     let gpus: GPUDevices
+    /// The Services whose addresses the container finds in its environment.
+    var services: [StoredObject] = []
 
     /// Where this attempt is kept, and the pod's own files `hosts`, `hostname` and `resolv.conf`.
     struct Places {
@@ -93,6 +96,7 @@ struct ContainerPlan {
         if !gpus.indices.isEmpty {
             variables.set("NVIDIA_VISIBLE_DEVICES", gpus.indices.map(String.init).joined(separator: ","))
         }
+        for (name, value) in ServiceEnvironment.variables(of: services) { variables.setByNode(name, value) }
         do {
             try variables.add(container, fields: fields, config: config)
         } catch {

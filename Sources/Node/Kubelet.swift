@@ -94,7 +94,7 @@ final class Kubelet: Sendable {
         await withTaskCancellationHandler {
             await withDiscardingTaskGroup { group in
                 group.addTask { [self] in await feedPods() }
-                for resource in [GroupResource.configMaps, .secrets, .persistentVolumeClaims] {
+                for resource in [GroupResource.configMaps, .secrets, .persistentVolumeClaims, .serviceAccounts] {
                     group.addTask { [self] in await wakeBlocked(by: resource) }
                 }
                 for _ in 0..<Self.concurrency {

@@ -16,6 +16,8 @@ public struct NodeSettings: Sendable {
     /// What pods with the policies ClusterFirst and Default find in `/etc/resolv.conf`.
     public var nameservers: [String]
     public var searchDomains: [String]
+    /// The address of the Service `kubernetes`; `nil` where pods cannot reach the API.
+    public var apiAddress: String?
     /// The node's address as pods see it: `status.hostIP`.
     public var address: String
     /// A container's log file becomes `path.1` beyond this size; so many files are kept.

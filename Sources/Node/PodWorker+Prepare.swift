@@ -29,7 +29,7 @@ extension PodWorker {
         return PodVolumes(
             pod: spec, directory: directory.volumes, settings: context.settings, fields: fields(spec),
             config: context.config(namespace: spec.namespace), find: { catalogue.get($0) }, tokens: context.tokens,
-            isFirst: !containers.values.contains { $0.attempt >= 0 })
+            isFirst: !containers.values.contains { $0.attempt >= 0 }, shown: shownFiles)
     }
 
     /// What containers see of ConfigMaps, Secrets and the pod's own labels follows those while they run.
@@ -83,8 +83,9 @@ extension PodWorker {
         let aliases = spec.json["hostAliases"].elements.map { alias in
             (ip: alias["ip"].stringValue ?? "", hostnames: alias["hostnames"].elements.compactMap(\.stringValue))
         }
+        let services = settings.apiAddress.map { [APIServiceNames.entry($0)] } ?? []
         let hosts = PodFiles.hosts(
-            podAddress: IPv4Address(address), hostname: hostname, subdomainFQDN: domain, aliases: aliases)
+            podAddress: IPv4Address(address), hostname: hostname, subdomainFQDN: domain, services: services, aliases: aliases)
         try Files.write(hosts.utf8, to: "\(directory.path)/hosts")
         try Files.write("\(hostname)\n".utf8, to: "\(directory.path)/hostname")
         try Files.write(resolver(spec).utf8, to: "\(directory.path)/resolv.conf")

@@ -163,7 +163,8 @@ extension PodWorker {
         let plan = ContainerPlan(
             pod: spec, container: container, environment: environment, volumes: volumes, fields: fields(spec),
             config: context.config(namespace: spec.namespace), settings: context.settings,
-            gpus: GPUDevices(indices: record?.gpus[container.name] ?? []))
+            gpus: GPUDevices(indices: record?.gpus[container.name] ?? []),
+            services: ServiceEnvironment.visible(to: spec, in: context.catalogue))
         do {
             let sandbox = try plan.spec(
                 places, namespaces: joined(by: container, shared), sharedMemory: shared?.memory)

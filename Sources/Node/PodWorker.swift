@@ -25,6 +25,7 @@ actor PodWorker {
     private(set) var isGone = false
     /// The volume problem that was told last, so that it is told once.
     var toldProblem = ""
+    let shownFiles = ShownFiles()
     /// When volumes were measured last.
     var measuredAt: Timestamp?
     /// Why the pod is evicted.
@@ -56,7 +57,7 @@ actor PodWorker {
         let other = await advanceEphemeral(spec)
         refreshVolumes(spec)
         try await writeStatus(spec)
-        return [left, delay, other, measuring(spec)].compactMap { $0 }.min()
+        return [left, delay, other, measuring(spec), context.tokens?.timeLeft(for: pod)].compactMap { $0 }.min()
     }
 
     /// A pod that may not run here fails before anything of it has started.

@@ -55,7 +55,7 @@ enum Intent {
     /// Elements are matched by their name (or other key) where they have one, else by position.
     private static func mergeLists(_ new: [JSON], old: [JSON], stored: [JSON]) -> [JSON] {
         let key = mergeKey(of: new + stored)
-        return new.enumerated().map { index, element in
+        return new.enumerated().compactMap { index, element -> JSON? in
             guard case .object = element else { return element }
             func partner(_ list: [JSON]) -> JSON {
                 guard let key else { return index < list.count ? list[index] : .null }
@@ -64,8 +64,8 @@ enum Intent {
             let before = partner(stored)
             if before.isNull { return element }
             let meant = partner(old)
-            // The element as a whole came from the server (an added volume, say) and was not touched.
-            if meant.isNull, before == element { return element }
+            // The element as a whole came from the server (an added volume, say) and was not touched: nobody meant it.
+            if meant.isNull, before == element { return key == nil ? element : nil }
             var merged = merge(element, old: meant, stored: before)
             if let key, merged[key].isNull { merged[key] = element[key] }
             return merged

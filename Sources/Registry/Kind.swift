@@ -70,6 +70,9 @@ public struct WriteOptions: Sendable {
     public var duplicateFields: [String]
     /// Whether the write creates by server-side apply, which managedFields tell from an update.
     var isApply = false
+    /// Looks at the object as it would be stored, beside the stored one (`nil` for a new one), and may refuse it: for what
+    /// depends on who writes.
+    public var review: (@Sendable (_ new: JSON, _ old: JSON?) throws(APIStatus) -> Void)?
 
     public init(
         manager: String, origin: Origin = .user, fieldValidation: FieldValidation = .warn, isDryRun: Bool = false, duplicateFields: [String] = []

@@ -114,8 +114,8 @@ enum NameRules {
 }
 
 /// Random (version 4) UUIDs in lower case, as Kubernetes prints them.
-enum UniqueIdentifier {
-    static func random() -> String {
+public enum UniqueIdentifier {
+    public static func random() -> String {
         var bytes = (0..<16).map { _ in UInt8.random(in: .min ... .max) }
         bytes[6] = bytes[6] & 0x0F | 0x40
         bytes[8] = bytes[8] & 0x3F | 0x80

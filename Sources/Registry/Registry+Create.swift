@@ -18,6 +18,7 @@ extension Registry {
         if !prefix.isEmpty { new["metadata"]["name"] = .string(GenerateName.name(base: prefix)) }
         try normalize(&new, old: nil, kind, namespace: namespace)
         warnings += try validate(new, old: nil, kind, namespace: namespace)
+        try options.review?(new, nil)
         warnings += rules(for: kind).flatMap { $0.warnings(new) }
         let intent = options.origin == .user ? Intent.of(created: object, kind) : nil
         if options.isApply {

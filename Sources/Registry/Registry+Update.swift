@@ -95,6 +95,7 @@ extension Registry {
             let causes = EphemeralContainers.validate(object, old: before, subresource: subresource)
             if !causes.isEmpty { throw APIStatus.invalid(kind: kind.kind, group: kind.group, name: old.name, causes: causes) }
         }
+        try options.review?(object, before)
         if !replacement.hasManagedFields, !isSame(object, old.value) {
             recordManager(&object, old: before, kind, subresource: subresource, options)
         }

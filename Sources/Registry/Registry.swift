@@ -17,14 +17,16 @@ public final class Registry: Sendable {
 
     /// - Parameters:
     ///   - rules: rules of kinds by the parts above; they come after the Registry's own.
+    ///   - moreRules: rules of further parts, after those.
     ///   - clock: the time, for tests.
     public init(
-        catalogue: Catalogue, logger: Logger, rules: [GroupResource: KindRules] = [:], clock: TimeSource = .system
+        catalogue: Catalogue, logger: Logger, rules: [GroupResource: KindRules] = [:], moreRules: [GroupResource: KindRules] = [:],
+        clock: TimeSource = .system
     ) throws(APIStatus) {
         self.catalogue = catalogue
         self.logger = logger
         self.clock = clock
-        self.rules = CoreRules.all.mapValues { [$0] }.merging(rules.mapValues { [$0] }) { $0 + $1 }
+        self.rules = CoreRules.all.mapValues { [$0] }.merging(rules.mapValues { [$0] }) { $0 + $1 }.merging(moreRules.mapValues { [$0] }) { $0 + $1 }
         let (kinds, library) = try KindTable.embedded()
         self.library = library
         table = Mutex(KindTable(builtIn: kinds))

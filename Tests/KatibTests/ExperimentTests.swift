@@ -43,6 +43,30 @@ import Testing
         #expect(lab.experiment?.status["trialsFailed"] == 3)
     }
 
+    /// The lab makes a trial's object with its own rights: a trial is no way to a kind or a namespace that its owner has no rights to.
+    @Test func aTrialRunsPodsInItsNamespaceAndNothingElse() async throws {
+        let lab = try await Lab()
+        func run(_ version: String, _ kind: String, _ namespace: String) -> JSON {
+            ["apiVersion": .string(version), "kind": .string(kind), "metadata": ["name": "t", "namespace": .string(namespace)]]
+        }
+        let odd = [
+            run("rbac.authorization.k8s.io/v1", "RoleBinding", "ns"), run("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", ""), run("v1", "Secret", "ns"),
+            run("batch/v1", "Job", "default"), run("batch/v1", "Job", ""),
+        ]
+        for (index, runSpec) in odd.enumerated() {
+            let name = "t\(index)"
+            try await lab.client.create([
+                "apiVersion": "kubeflow.org/v1beta1", "kind": "Trial", "metadata": ["name": .string(name), "namespace": "ns"],
+                "spec": ["objective": ["type": "maximize", "objectiveMetricName": "x"], "parameterAssignments": [], "runSpec": runSpec],
+            ])
+            try await lab.settle()
+            let kind = try lab.registry.kind(of: runSpec)
+            #expect(lab.catalogue.count(kind.resource) == 0, "\(runSpec)")
+            let trial = try #require(lab.client.get(.trials, namespace: "ns", name: name))
+            #expect(trial.status["conditions"].elements.contains { $0["message"].stringValue?.contains("A trial") == true }, "\(trial.status)")
+        }
+    }
+
     @Test func aMetricThatNeverAppearsIsTold() async throws {
         let lab = try await Lab()
         lab.output = { _ in ["Epoch 1", "validation_accuracy=0.7"] }

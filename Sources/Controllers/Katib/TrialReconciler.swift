@@ -52,6 +52,13 @@ public struct TrialReconciler: Reconciler {
             }
             return .done
         }
+        if let problem = TrialKinds.refusal(of: trial.spec["runSpec"], kind, namespace: trial.namespace) {
+            if !state.isCompleted {
+                state.wait(for: problem)
+                try await save(state, trial)
+            }
+            return .done
+        }
         let jobKey = ObjectKey(kind.resource, namespace: trial.namespace, name: trial.name)
         guard let job = client.get(jobKey) else {
             if !state.isCompleted { try await begin(&state, trial) }

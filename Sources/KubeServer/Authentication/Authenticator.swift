@@ -1,3 +1,6 @@
+public import Access
+import Crypto
+
 /// What a client showed of itself.
 public struct Credentials: Sendable {
     /// The client certificate in DER; TLS has checked that it comes from a trusted authority.
@@ -9,24 +12,12 @@ public struct Credentials: Sendable {
         self.certificate = certificate
         self.bearerToken = bearerToken
     }
+
+    var isEmpty: Bool { certificate == nil && bearerToken == nil }
 }
 
-/// Who sent a request (upstream: `user.Info`).
-public struct User: Sendable, Hashable {
-    public var name: String
-    public var uid: String
-    public var groups: [String]
-
-    public init(name: String, uid: String = "", groups: [String] = []) {
-        self.name = name
-        self.uid = uid
-        self.groups = groups
-    }
-
-    /// Members of this group may do everything.
-    public static let masters = "system:masters"
-    public var isAdministrator: Bool { groups.contains(Self.masters) }
-}
+/// Who sent a request.
+public typealias User = Access.User
 
 /// Tells who sent a request. `nil` means that these credentials are not of the kind that it knows, or are wrong.
 public protocol Authenticator: Sendable {
@@ -39,24 +30,23 @@ public struct CertificateAuthenticator: Authenticator {
 
     public func authenticate(_ credentials: Credentials) async -> User? {
         guard let der = credentials.certificate, let subject = CertificateSubject(der: der), let name = subject.commonName else { return nil }
-        return User(name: name, groups: subject.organizations + ["system:authenticated"])
+        let digits = Array("0123456789abcdef".utf8)
+        let digest = String(decoding: SHA256.hash(data: der).flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+        return User(
+            name: name, groups: subject.organizations + [User.authenticated],
+            extra: ["authentication.kubernetes.io/credential-id": ["X509SHA256=\(digest)"]])
     }
 }
 
-/// Tokens that somebody hands out, each for one user: the lab's own parts and service accounts.
-public protocol TokenTable: Sendable {
-    func user(ofToken token: String) async -> User?
-}
+/// ServiceAccounts by the tokens that the lab has signed.
+public struct ServiceAccountAuthenticator: Authenticator {
+    private let tokens: TokenIssuer
 
-public struct TokenAuthenticator: Authenticator {
-    private let table: any TokenTable
-
-    public init(table: any TokenTable) { self.table = table }
+    public init(tokens: TokenIssuer) { self.tokens = tokens }
 
     public func authenticate(_ credentials: Credentials) async -> User? {
-        guard let token = credentials.bearerToken, var user = await table.user(ofToken: token) else { return nil }
-        if !user.groups.contains("system:authenticated") { user.groups.append("system:authenticated") }
-        return user
+        guard let token = credentials.bearerToken else { return nil }
+        return try? tokens.authenticate(token, audiences: TokenIssuer.audiences).user
     }
 }
 

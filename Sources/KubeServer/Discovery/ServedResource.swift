@@ -85,11 +85,14 @@ struct ServedResource: Sendable {
                 verbs: ["create", "delete", "get", "patch", "update"])
         case "finalize": same(["update"])
         case "scale": Subresource(name: name, group: "autoscaling", version: "v1", kind: "Scale", verbs: ["get", "patch", "update"])
+        case "token": Subresource(name: name, group: "authentication.k8s.io", version: "v1", kind: "TokenRequest", verbs: ["create"])
         case "eviction": Subresource(name: name, group: "policy", version: "v1", kind: "Eviction", verbs: ["create"])
         default: same(["get", "patch", "update"])
         }
     }
 
     /// Subresources that the server has an answer for.
-    static let servedSubresources: Set<String> = ["status", "scale", "log", "exec", "attach", "portforward", "ephemeralcontainers", "proxy", "eviction", "finalize"]
+    static let servedSubresources: Set<String> = [
+        "status", "scale", "log", "exec", "attach", "portforward", "ephemeralcontainers", "proxy", "eviction", "finalize", "token",
+    ]
 }

@@ -61,7 +61,10 @@ struct MetricsAPI: Sendable {
     let source: (any MetricsSource)?
 
     func respond(_ path: ResourcePath, _ request: Request) async throws(APIStatus) -> Response {
-        guard path.version == Self.version, path.subresource == nil, Self.served.contains(where: { $0.plural == path.plural }) else { throw Router.notFound }
+        // A node below a namespace would be seen with rights to that namespace.
+        guard path.version == Self.version, path.subresource == nil,
+            Self.served.contains(where: { $0.plural == path.plural && ($0.isNamespaced || path.namespace == nil) })
+        else { throw Router.notFound }
         guard request.method == .GET || request.method == .HEAD else { throw .methodNotAllowed(request.method.rawValue) }
         guard let source else { throw APIStatus(code: 503, reason: "ServiceUnavailable", message: "this server measures nothing") }
         let selector = try LabelSelector(parsing: request.query["labelSelector"] ?? "")

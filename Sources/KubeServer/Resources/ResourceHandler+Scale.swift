@@ -53,7 +53,7 @@ extension ResourceHandler {
         if request.method == .PUT, let version = wanted["metadata"]["resourceVersion"].stringValue, !version.isEmpty {
             patch["metadata"] = ["resourceVersion": .string(version)]
         }
-        let options = try WriteParameters.options(request)
+        let options = try reviewer.options(request, target, duplicates: [])
         let (result, _) = try await registry.patch(
             target.kind, namespace: target.namespace ?? "", name: name, patch, type: .merge, subresource: nil, options)
         var response = Response.json(Self.scale(of: result.object))

@@ -8,7 +8,7 @@ extension ResourceHandler {
     func create(_ target: Target, _ request: Request) async throws -> Response {
         let form = try Representation.negotiate(request.headers)
         let body = try RequestBody.object(request)
-        let options = try WriteParameters.options(request, duplicates: body.duplicates)
+        let options = try reviewer.options(request, target, duplicates: body.duplicates)
         let result = try await registry.create(target.stored, namespace: target.namespace ?? "", target.storedForm(body.value), options)
         return try answer(result, target.kind, form, request, status: .created)
     }
@@ -16,7 +16,7 @@ extension ResourceHandler {
     func update(_ target: Target, _ name: String, _ request: Request) async throws -> Response {
         let form = try Representation.negotiate(request.headers)
         let body = try RequestBody.object(request)
-        let options = try WriteParameters.options(request, duplicates: body.duplicates)
+        let options = try reviewer.options(request, target, duplicates: body.duplicates)
         let result = try await registry.update(
             target.stored, namespace: target.namespace ?? "", name: name, target.storedForm(body.value), subresource: target.subresource, options)
         return try answer(result, target.kind, form, request)
@@ -25,7 +25,7 @@ extension ResourceHandler {
     func patch(_ target: Target, _ name: String, _ request: Request) async throws -> Response {
         let form = try Representation.negotiate(request.headers)
         let (type, body) = try PatchBody.decode(request, target.kind)
-        let options = try WriteParameters.options(request, duplicates: body.duplicates)
+        let options = try reviewer.options(request, target, duplicates: body.duplicates)
         let (result, isNew) = try await registry.patch(
             target.stored, namespace: target.namespace ?? "", name: name, target.storedForm(body.value), type: type,
             subresource: target.subresource, options)

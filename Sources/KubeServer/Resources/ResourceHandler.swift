@@ -36,6 +36,8 @@ struct ResourceHandler: Sendable {
     let logger: Logger
     /// How often a watch is told how far it has come.
     let bookmarkInterval: Duration
+    /// What somebody may write depends on who it is.
+    let reviewer: WriteReviewer
 
     var catalogue: Catalogue { registry.catalogue }
 
@@ -100,7 +102,7 @@ struct ResourceHandler: Sendable {
     /// The API's verb for a request, e.g. `list`.
     static func verb(of method: HTTPMethod, _ path: ResourcePath, isWatch: Bool) -> String {
         switch method {
-        case .GET, .HEAD: isWatch ? "watch" : path.name == nil ? "list" : "get"
+        case .GET, .HEAD: path.name != nil ? "get" : isWatch ? "watch" : "list"
         case .POST: "create"
         case .PUT: "update"
         case .PATCH: "patch"

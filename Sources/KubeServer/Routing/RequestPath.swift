@@ -20,6 +20,10 @@ enum RequestPath: Equatable {
     case openAPIv3Index
     /// `/openapi/v3/api/v1`, `/openapi/v3/apis/{group}/{version}`
     case openAPIv3(group: String, version: String)
+    /// `/.well-known/openid-configuration`
+    case issuer
+    /// `/openid/v1/jwks`
+    case issuerKeys
     case resource(ResourcePath)
     /// `/kindling/v1/…`, what stands behind it.
     case lab([String])
@@ -33,6 +37,8 @@ enum RequestPath: Equatable {
         case "healthz", "livez", "readyz": self = .health(segments)
         case "version" where segments.count == 1: self = .version
         case "openapi": self = Self.openAPI(segments)
+        case ".well-known" where segments == [".well-known", "openid-configuration"]: self = .issuer
+        case "openid" where segments == ["openid", "v1", "jwks"]: self = .issuerKeys
         case "api":
             switch segments.count {
             case 1: self = .legacyVersions
@@ -50,8 +56,6 @@ enum RequestPath: Equatable {
         default: self = .unknown
         }
     }
-
-    var isLabOperation: Bool { if case .lab = self { true } else { false } }
 
     /// Decodes each segment by itself, so that an encoded slash can never move a request to another object.
     private static func segments(_ path: String) throws(APIStatus) -> [String] {

@@ -8,7 +8,8 @@ import NIOSSL
 struct ProxyClient {
     private typealias Connection = NIOAsyncChannel<HTTPClientResponsePart, HTTPPart<HTTPRequestHead, ByteBuffer>>
 
-    /// Headers that are about one connection and not about what is asked (RFC 9110, 7.6.1); credentials are for us and never for a pod.
+    /// Headers that are about one connection and not about what is asked (RFC 9110, 7.6.1); credentials, and in whose name somebody
+    /// asks, are for us and never for a pod.
     private static let dropped = [
         "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade", "authorization",
         "content-length",
@@ -31,7 +32,7 @@ struct ProxyClient {
                 message: "error trying to reach service: dial tcp \(target.address):\(target.port): \(Self.text(error))")
         }
         var headers = request.headers
-        for name in Self.dropped { headers.remove(name: name) }
+        for name in Self.dropped + Impersonation.names(in: headers) { headers.remove(name: name) }
         headers.replaceOrAdd(name: "Host", value: "\(target.address):\(target.port)")
         headers.add(name: "X-Forwarded-Uri", value: prefix + uri)
         headers.add(name: "Connection", value: "close")

@@ -52,9 +52,18 @@ struct ProxyTarget: Equatable {
     }
 
     private static func target(of pod: StoredObject, _ port: Int?, _ reference: Reference) throws(APIStatus) -> ProxyTarget {
-        guard let address = pod.status["podIP"].stringValue, !address.isEmpty else { throw .badRequest("address not allowed") }
+        guard let address = pod.status["podIP"].stringValue, isPodAddress(address) else { throw .badRequest("address not allowed") }
         guard let port, (1...65535).contains(port) else { throw .badRequest("invalid port \"\(reference.port)\": expected a number from 1 to 65535") }
         return ProxyTarget(isTLS: reference.isTLS, address: address, port: port)
+    }
+
+    /// Who may write a pod's status must not reach what listens on labd's own machine (upstream: apimachinery/pkg/util/net
+    /// `IsProxyableIP`).
+    private static func isPodAddress(_ text: String) -> Bool {
+        let parts = text.split(separator: ".", omittingEmptySubsequences: false).map { UInt8($0) }
+        guard parts.count == 4, let first = parts[0], let second = parts[1], parts.allSatisfy({ $0 != nil }) else { return false }
+        // This host, loopback, link-local, multicast and broadcast (RFC 6890).
+        return first != 0 && first != 127 && !(first == 169 && second == 254) && first < 224
     }
 
     /// A target port is a number, or the name of a container's port.

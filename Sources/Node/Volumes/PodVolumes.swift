@@ -25,6 +25,8 @@ struct PodVolumes {
     var tokens: (any ServiceAccountTokens)?
     /// No container of the pod has started yet.
     var isFirst = true
+    /// What the pod's files are known to hold; without it they are read to find out.
+    var shown: ShownFiles?
 
     private var fsGroup: UInt32? { pod.securityContext["fsGroup"].intValue.flatMap { UInt32(exactly: $0) } }
 
@@ -56,7 +58,7 @@ struct PodVolumes {
         for volume in pod.json["volumes"].elements where Self.fileSources.contains(where: { !volume[$0].isNull }) {
             guard let name = volume["name"].stringValue else { continue }
             do {
-                try writeFiles(volume, "\(directory)/\(name)")
+                try writeFiles(volume, "\(directory)/\(name)", isKnown: true)
             } catch {
                 problems.append(Problem(volume: name, message: "MountVolume.SetUp failed for volume \"\(name)\" : \(error)"))
             }
@@ -64,10 +66,14 @@ struct PodVolumes {
         return problems
     }
 
-    private func writeFiles(_ volume: JSON, _ path: String) throws {
+    /// - Parameter isKnown: the files are as they were left, so that the same content need not be looked at on disk.
+    private func writeFiles(_ volume: JSON, _ path: String, isKnown: Bool = false) throws {
         var files = VolumeFiles(fields: fields, config: config, tokens: tokens)
         try files.add(volume: volume)
+        let digest = files.files.hashValue
+        if isKnown, shown?.digests[path] == digest { return }
         try AtomicDirectory(path: path, group: fsGroup).write(files.files, now: .current)
+        shown?.digests[path] = digest
     }
 
     private func prepare(_ volume: JSON, _ path: String) throws(MissingConfiguration) -> Prepared {
@@ -165,4 +171,10 @@ struct PodVolumes {
     static func unmount(_ directory: String) {
         for name in Files.list(directory) where Files.isMountPoint("\(directory)/\(name)") { Files.unmount("\(directory)/\(name)") }
     }
+}
+
+/// What was last written into a pod's volumes, by their paths. Each pod has the files of its token, and they are asked after at every
+/// step of the pod.
+final class ShownFiles {
+    var digests: [String: Int] = [:]
 }

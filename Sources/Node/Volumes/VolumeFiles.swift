@@ -3,7 +3,7 @@ public import KubeModel
 
 /// The files of configMap, secret, projected and downwardAPI volumes: path in the volume, bytes and mode.
 struct VolumeFiles {
-    struct File: Equatable {
+    struct File: Hashable {
         var bytes: [UInt8]
         var mode: UInt32
     }
@@ -105,4 +105,6 @@ struct VolumeFiles {
 public protocol ServiceAccountTokens: Sendable {
     /// - Parameter source: `path`, `audience` and `expirationSeconds` as in the manifest.
     func token(_ source: JSON, for pod: StoredObject) throws(MissingConfiguration) -> String
+    /// How long the pod's tokens stay as they are; `nil` where it has none.
+    func timeLeft(for pod: StoredObject) -> Duration?
 }
