@@ -85,15 +85,22 @@ enum ObjectMeta {
         return causes
     }
 
+    /// Upstream names the field without the reference's index.
     private static func ownerCauses(_ owners: [JSON]) -> [APIStatus.Cause] {
         var causes: [APIStatus.Cause] = []
-        for (index, owner) in owners.enumerated() {
+        let field = "metadata.ownerReferences"
+        for owner in owners {
             for key in ["apiVersion", "kind", "name", "uid"] where (owner[key].stringValue ?? "").isEmpty {
-                causes.append(.invalid("metadata.ownerReferences[\(index)].\(key)", owner[key].isNull ? "" : owner[key], "\(key) must not be empty"))
+                causes.append(.invalid("\(field).\(key)", owner[key].isNull ? "" : owner[key], "\(key == "apiVersion" ? "version " : "")must not be empty"))
+            }
+            if owner["apiVersion"] == "v1", owner["kind"] == "Event" {
+                causes.append(.invalid(field, owner, "/v1, Kind=Event is disallowed from being an owner"))
             }
         }
-        if owners.filter({ $0["controller"].boolValue == true }).count > 1 {
-            causes.append(.invalid("metadata.ownerReferences", .array(owners), "Only one reference can have Controller set to true"))
+        let controllers = owners.filter { $0["controller"].boolValue == true }.map { "\($0["kind"].stringValue ?? "")/\($0["name"].stringValue ?? "")" }
+        if controllers.count > 1 {
+            let detail = "Only one reference can have Controller set to true. Found \"true\" in references for \(controllers[0]) and \(controllers[1])"
+            causes.append(.invalid(field, .array(owners), detail))
         }
         return causes
     }

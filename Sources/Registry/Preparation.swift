@@ -61,7 +61,10 @@ extension Registry {
     @discardableResult
     func validate(_ object: JSON, old: JSON?, _ kind: Kind, namespace: String) throws(APIStatus) -> [String] {
         // Of built-in kinds the rules find duplicates and name them as upstream does; a schema knows only list keys.
-        let shape = kind.schema.validate(object, old: kind.isCustom ? old : nil).filter { kind.isCustom || $0.reason != "FieldValueDuplicate" }
+        // Owner references are judged by rules alone, as no schema of upstream's is asked about metadata.
+        let shape = kind.schema.validate(object, old: kind.isCustom ? old : nil).filter {
+            (kind.isCustom || $0.reason != "FieldValueDuplicate") && !$0.field.hasPrefix("metadata.ownerReferences")
+        }
         var causes = ObjectMeta.validate(object["metadata"], kind) + shape
         var warnings: [String] = []
         if kind.isCustom, kind.schema.mayHaveRules {

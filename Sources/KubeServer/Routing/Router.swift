@@ -74,7 +74,7 @@ struct Router: Sendable {
         if user.isAdministrator { return user }
         if case .resource(let resource) = path {
             if AccessReviews.isSelfReview(resource) { return user }
-            let verb = ResourceHandler.verb(of: request.method, resource, isWatch: request.query.flag("watch"))
+            let verb = ResourceHandler.verb(of: request.method, resource, isWatch: resource.watches || request.query.flag("watch"))
             let place = resource.namespace.map { "in the namespace \"\($0)\"" } ?? "at the cluster scope"
             throw .forbidden(
                 resource.plural, group: resource.group, name: resource.name ?? "",
@@ -87,6 +87,13 @@ struct Router: Sendable {
                 message: "forbidden: User \"\(user.name)\" cannot \(request.method.rawValue.lowercased()) path \"\(request.path)\"")
         }
         return user
+    }
+
+    /// 404 for a path of objects that leads nowhere, with what it names.
+    static func notFound(_ path: ResourcePath) -> APIStatus {
+        var status = notFound
+        (status.group, status.kind, status.name) = (path.group, path.plural, path.name ?? "")
+        return status
     }
 
     static let notFound = APIStatus(code: 404, reason: "NotFound", message: "the server could not find the requested resource")
