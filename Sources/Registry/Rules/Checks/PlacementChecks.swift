@@ -21,8 +21,10 @@ enum PlacementChecks {
             if !problems.isEmpty { causes.append(.invalid("\(path).operator", toleration["value"], problems.joined(separator: ";"))) }
         case "Exists":
             if !text("value").isEmpty { causes.append(.invalid("\(path).operator", toleration["value"], "value must be empty when `operator` is 'Exists'")) }
-        default: break
+        default: causes.append(.notSupported("\(path).operator", .string(name), ["Equal", "Exists"]))
         }
+        let effects = ["NoSchedule", "PreferNoSchedule", "NoExecute"]
+        if !text("effect").isEmpty, !effects.contains(text("effect")) { causes.append(.notSupported("\(path).effect", toleration["effect"], effects)) }
         return causes
     }
 
