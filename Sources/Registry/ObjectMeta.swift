@@ -108,7 +108,7 @@ enum ObjectMeta {
 
 /// Which names a kind allows: most are DNS subdomains, some are labels, some are path segments.
 enum NameRules {
-    private static let labels: Set<String> = ["namespaces", "services", "notebooks"]
+    private static let labels: Set<String> = ["namespaces", "notebooks"]
     private static let segments: Set<String> = ["roles", "clusterroles", "rolebindings", "clusterrolebindings"]
 
     static func problems(with name: String, _ kind: Kind) -> [String] {
@@ -116,6 +116,8 @@ enum NameRules {
             if name == "." || name == ".." { return ["may not be '\(name)'"] }
             return name.contains("/") || name.contains("%") ? ["may not contain '/' or '%'"] : []
         }
+        // The name of a Service is a name in DNS by the old rule: it begins with a letter.
+        if kind.plural == "services", kind.group.isEmpty { return Names.dns1035Label(name) }
         return labels.contains(kind.plural) ? Names.dns1123Label(name) : Names.dns1123Subdomain(name)
     }
 }

@@ -1,3 +1,4 @@
+import Catalogue
 import KubeModel
 import Testing
 
@@ -209,6 +210,8 @@ struct ValidationTests {
 
     static let network: [Case] = [
         kind("v1", "Service", ["spec": ["ports": [["port": 0]]]], "spec.ports[0].port: Invalid value: 0: must be between 1 and 65535, inclusive"),
+        kind("v1", "Service", ["metadata": ["name": "1x"], "spec": ["ports": [["port": 1]]]], "metadata.name: Invalid value: \"1x\": a DNS-1035 label must consist of"),
+        kind("v1", "Node", ["spec": ["taints": [["key": "a", "effect": "NoSchedule"], ["key": "a", "effect": "NoSchedule"]]]], "spec.taints[1]: Duplicate value: "),
         kind("v1", "Service", ["spec": ["ports": [["port": 1, "targetPort": "A_"]]]], "spec.ports[0].targetPort: Invalid value: \"A_\": must contain only"),
         kind("v1", "Service", ["spec": ["ports": [["port": 1, "nodePort": 30001]]]], "spec.ports[0].nodePort: Forbidden: may not be used when `type` is 'ClusterIP'"),
         kind("v1", "Service", ["spec": ["type": "ExternalName", "externalName": "a_b"]], "spec.externalName: Invalid value: \"a_b\": a lowercase RFC 1123 subdomain"),
@@ -259,6 +262,61 @@ struct ValidationTests {
                 #expect(status?.code == 422 && found.contains { $0.hasPrefix(problem) }, "expected \(problem), found \(found.map { $0.prefix(300) })")
             }
             #expect(Set(found).count == found.count, "a cause is given twice: \(found)")
+        }
+    }
+
+    // MARK: What cannot change
+
+    struct Change: Sendable {
+        let resource: GroupResource
+        let object: JSON
+        let patch: JSON
+        let problem: String
+    }
+
+    private static func change(_ resource: GroupResource, _ version: String, _ kind: String, _ more: JSON, _ patch: JSON, _ problem: String) -> Change {
+        let object = MergePatch.apply(more, to: ["apiVersion": .string(version), "kind": .string(kind), "metadata": ["name": "x"]])
+        return Change(resource: resource, object: object, patch: patch, problem: problem)
+    }
+
+    private static let volume: JSON = [
+        "spec": ["accessModes": ["ReadWriteOnce"], "capacity": ["storage": "1Gi"], "hostPath": ["path": "/a"]]
+    ]
+    private static let definition: JSON = [
+        "metadata": ["name": "xs.example.com"],
+        "spec": [
+            "group": "example.com", "scope": "Namespaced", "names": ["plural": "xs", "kind": "X"],
+            "versions": [["name": "v1", "served": true, "storage": true, "schema": ["openAPIV3Schema": ["type": "object"]]]],
+        ],
+    ]
+    private static let binding: JSON = ["roleRef": ["kind": "Role", "name": "r", "apiGroup": "rbac.authorization.k8s.io"]]
+
+    static let changes: [Change] = [
+        change(
+            .configMaps, "v1", "ConfigMap", ["immutable": true, "data": ["a": "b"]], ["data": ["a": "c"]],
+            "data: Forbidden: field is immutable when `immutable` is set"),
+        change(
+            .persistentVolumes, "v1", "PersistentVolume", volume, ["spec": ["hostPath": ["path": "/b"]]],
+            "spec.persistentvolumesource: Forbidden: spec.persistentvolumesource is immutable after creation"),
+        change(
+            .persistentVolumeClaims, "v1", "PersistentVolumeClaim",
+            ["spec": ["accessModes": ["ReadWriteOnce"], "resources": ["requests": ["storage": "1Gi"]], "storageClassName": "a"]],
+            ["spec": ["storageClassName": "b"]], "spec: Forbidden: spec is immutable after creation except resources.requests"),
+        change(
+            .roleBindings, "rbac.authorization.k8s.io/v1", "RoleBinding", binding, ["roleRef": ["name": "s"]], "roleRef: Invalid value: {"),
+        change(
+            .customResourceDefinitions, "apiextensions.k8s.io/v1", "CustomResourceDefinition", definition, ["spec": ["scope": "Cluster"]],
+            "spec.scope: Invalid value: \"Cluster\": field is immutable"),
+        change(.nodes, "v1", "Node", ["spec": ["providerID": "a://b"]], ["spec": ["providerID": "c://d"]], "spec.providerID: Forbidden: node updates may not change providerID"),
+    ]
+
+    @Test func keepsWhatIsImmutable() async throws {
+        let lab = try await Lab()
+        for example in Self.changes {
+            let made = try await lab.create(example.object)
+            let status = try await refusal { try await lab.patch(example.resource, made.name, example.patch, .merge) }
+            let found = status?.causes.map { "\($0.field): \($0.message)" } ?? []
+            #expect(status?.code == 422 && found.contains { $0.hasPrefix(example.problem) }, "expected \(example.problem), found \(found)")
         }
     }
 

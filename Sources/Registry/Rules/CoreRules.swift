@@ -28,6 +28,7 @@ enum CoreRules {
         .storageClasses: KindRules(validate: StorageRules.validateClass),
         .statefulSets: KindRules(validate: WorkloadRules.validateStatefulSet),
         .jobs: KindRules(applyDefaults: JobRules.applyDefaults, validate: JobRules.validate),
+        .nodes: KindRules(validate: NodeRules.validate),
         .roles: KindRules(validate: RoleRules.validateRole),
         .roleBindings: KindRules(validate: RoleRules.validateBinding),
         .clusterRoleBindings: KindRules(validate: RoleRules.validateClusterBinding),

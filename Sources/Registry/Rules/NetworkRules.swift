@@ -135,6 +135,10 @@ enum NetworkRules {
         for (index, rule) in spec["rules"].elements.enumerated() {
             let host = rule["host"].stringValue ?? ""
             if !host.isEmpty {
+                if IPAddress.isValid(host) {
+                    causes.append(.invalid("spec.rules[\(index)].host", .string(host), "must be a DNS name, not an IP address"))
+                    continue
+                }
                 let problems = host.hasPrefix("*.") ? Names.dns1123Subdomain(String(host.dropFirst(2))) : Names.dns1123Subdomain(host)
                 causes += problems.map { .invalid("spec.rules[\(index)].host", .string(host), $0) }
             }
@@ -154,6 +158,9 @@ enum NetworkRules {
             if !text.hasPrefix("/") { causes.append(.invalid("\(field).path", .string(text), "must be an absolute path")) }
             for part in ["//", "/./", "/../", "%2f", "%2F"] where text.contains(part) {
                 causes.append(.invalid("\(field).path", .string(text), "must not contain '\(part)'"))
+            }
+            for part in ["/..", "/."] where text.hasSuffix(part) {
+                causes.append(.invalid("\(field).path", .string(text), "cannot end with '\(part)'"))
             }
         default:
             if !text.isEmpty, !text.hasPrefix("/") { causes.append(.invalid("\(field).path", .string(text), "must be an absolute path")) }
