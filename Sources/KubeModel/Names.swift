@@ -149,6 +149,25 @@ public enum Names {
         return problems
     }
 
+    private static let sysctlPattern = try? Pattern("^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$")
+
+    /// The name of a kernel parameter.
+    public static func sysctl(_ text: String) -> [String] {
+        if text.utf8.count <= 253, sysctlPattern?.matches(text) ?? true { return [] }
+        return ["must have at most 253 characters and match regex \(sysctlPattern?.description ?? "")"]
+    }
+
+    /// The name of an HTTP header.
+    public static func httpHeader(_ text: String) -> [String] {
+        if !text.isEmpty, text.utf8.allSatisfy({ isAlphanumeric($0) || $0 == dash }) { return [] }
+        return [rule("a valid HTTP header must consist of alphanumeric characters or '-'", "[-A-Za-z0-9]+", ["X-Header-Name"])]
+    }
+
+    /// A path that leads down from where it begins.
+    public static func descendingPath(_ text: String) -> [String] {
+        (text.hasPrefix("/") ? ["must be a relative path"] : []) + (text.split(separator: "/").contains("..") ? ["must not contain '..'"] : [])
+    }
+
     public static func portNumber(_ number: Int) -> [String] {
         (1...65535).contains(number) ? [] : ["must be between 1 and 65535, inclusive"]
     }

@@ -75,6 +75,8 @@ public final class Schema: Sendable {
     let ownMergeKey: String?
     let ownStrategies: [String]
     let ownDefaultFunction: String?
+    /// `x-kindling-checks`
+    let ownChecks: [FieldCheck]
     /// `x-kubernetes-validations`
     let ownValidationRules: ValidationRules?
     /// Whether this schema or one below it has rules; what a `$ref` leads to may have some.
@@ -120,6 +122,7 @@ public final class Schema: Sendable {
         ownMergeKey = json["x-kubernetes-patch-merge-key"].stringValue
         ownStrategies = json["x-kubernetes-patch-strategy"].stringValue?.split(separator: ",").map(String.init) ?? []
         ownDefaultFunction = json["x-kindling-default-function"].stringValue
+        ownChecks = json["x-kindling-checks"].elements.compactMap(FieldCheck.init)
         ownValidationRules = ValidationRules(json: json["x-kubernetes-validations"])
         let inner = fields.map(\.schema) + [ownItems, ownAdditional].compactMap { $0 }
         ownHasRules = ownValidationRules != nil || link != nil || inner.contains { $0.ownHasRules }

@@ -121,6 +121,11 @@ struct ContainerPlan {
                 throw Problem(reason: "CreateContainerConfigError", message: "volume \"\(name)\" of volumeMounts is not among the pod's volumes")
             }
             let target = json["mountPath"].stringValue ?? ""
+            guard !Self.isRoot(target) else {
+                throw Problem(
+                    reason: "CreateContainerError",
+                    message: "volume \"\(name)\" cannot be mounted at \"\(target)\", in the place of the container's root: choose another mountPath")
+            }
             volumeMounts.append(
                 Mount(
                     kind: .bind(source: volume.path, subPath: try subPath(json, variables)),
@@ -136,6 +141,13 @@ struct ContainerPlan {
         func depth(_ mount: Mount) -> Int { mount.target.split(separator: "/").count }
         mounts += volumeMounts.enumerated().sorted { (depth($0.element), $0.offset) < (depth($1.element), $1.offset) }.map(\.element)
         return mounts + gpus.paths.map { Mount(kind: .device(source: $0), target: $0) }
+    }
+
+    /// Whether a path leads to the root, as `/`, `/./` and `/a/..` do.
+    private static func isRoot(_ path: String) -> Bool {
+        var depth = 0
+        for part in path.split(separator: "/") where part != "." { depth = part == ".." ? max(0, depth - 1) : depth + 1 }
+        return depth == 0
     }
 
     private func subPath(_ json: JSON, _ variables: ContainerEnvironment) throws(Problem) -> String? {

@@ -30,11 +30,25 @@ struct VolumeBinder: Sendable {
                 return "pod has unbound immediate PersistentVolumeClaims"
             }
             guard StorageClasses.waitsForConsumer(storageClass) else { return "pod has unbound immediate PersistentVolumeClaims" }
-            if storageClass.value["provisioner"].stringValue != StorageClasses.provisioner, match(claim, className) == nil {
+            if storageClass.value["provisioner"].stringValue != StorageClasses.provisioner || Self.isBlock(claim), match(claim, className) == nil {
                 return "1 node(s) didn't find available persistent volumes to bind"
             }
         }
         return nil
+    }
+
+    /// Why claims for one pod alone are not for this one; `nil` where they are free, or for many (upstream: the VolumeRestrictions plugin).
+    func conflict(of pod: PodSpec) -> String? {
+        claimNames(of: pod).lazy.compactMap { claim($0, pod.namespace) }.compactMap { soleUser(of: $0, besides: pod) }.first
+    }
+
+    private func soleUser(of claim: StoredObject, besides pod: PodSpec) -> String? {
+        guard claim.spec["accessModes"].elements.contains("ReadWriteOncePod") else { return nil }
+        let isUsed = client.list(.pods, namespace: claim.namespace).contains { other in
+            other.uid != pod.uid && !other.isTerminalPod && !(other.spec["nodeName"].stringValue ?? "").isEmpty
+                && other.spec["volumes"].elements.contains { $0["persistentVolumeClaim"]["claimName"].stringValue == claim.name }
+        }
+        return isUsed ? "node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode" : nil
     }
 
     /// Binds the claims that waited for this pod.
@@ -44,6 +58,9 @@ struct VolumeBinder: Sendable {
             _ = try await bind(claim)
         }
     }
+
+    /// Whether a claim wants a device, which only a volume that is there can give.
+    static func isBlock(_ claim: StoredObject) -> Bool { claim.spec["volumeMode"].stringValue == "Block" }
 
     static func isBound(_ claim: StoredObject) -> Bool { claim.status["phase"].stringValue == "Bound" }
 
@@ -59,7 +76,7 @@ struct VolumeBinder: Sendable {
         }
         guard let storageClass = client.get(ObjectKey(.storageClasses, name: className)),
             storageClass.value["provisioner"].stringValue == StorageClasses.provisioner,
-            (claim.spec["volumeName"].stringValue ?? "").isEmpty
+            (claim.spec["volumeName"].stringValue ?? "").isEmpty, !Self.isBlock(claim)
         else { return false }
         let volume = try await provision(claim, storageClass)
         try await connect(claim, to: volume, className)
@@ -79,7 +96,8 @@ struct VolumeBinder: Sendable {
         let modes = Set(claim.spec["accessModes"].elements.compactMap(\.stringValue))
         let selector = claim.spec["selector"].isNull ? nil : try? LabelSelector(object: claim.spec["selector"])
         return volumes.filter { volume in
-            isFree(volume) && volume.spec["storageClassName"].stringValue ?? "" == className
+            isFree(volume) && (volume.spec["volumeMode"].stringValue == "Block") == Self.isBlock(claim)
+                && volume.spec["storageClassName"].stringValue ?? "" == className
                 && (selector?.matches(volume.labels) ?? claim.spec["selector"].isNull)
                 && modes.isSubset(of: Set(volume.spec["accessModes"].elements.compactMap(\.stringValue)))
                 && capacity(of: volume) >= wanted

@@ -58,12 +58,20 @@ struct VolumeProvisioner: Reconciler {
             try await checkVolume(of: claim)
             return
         }
-        _ = try await client.update(claim.key, uid: claim.uid) { claim in
+        let settled = try await client.update(claim.key, uid: claim.uid) { claim in
             Self.protect(&claim)
             if claim["status"]["phase"].isNull { claim["status"]["phase"] = "Pending" }
         }
+        // That change brings the claim here again; to go on now would say everything twice.
+        if let settled, settled.revision != claim.revision { return }
         let className = StorageClasses.name(for: claim, client)
         let storageClass = client.get(ObjectKey(.storageClasses, name: className))
+        if let storageClass, storageClass.value["provisioner"].stringValue == StorageClasses.provisioner, VolumeBinder.isBlock(claim) {
+            if try await binder.bind(claim) { return }
+            let message = "failed to provision volume with StorageClass \"\(className)\": \(StorageClasses.provisioner) does not support block volume provisioning"
+            client.event(claim, type: "Warning", reason: "ProvisioningFailed", message: message)
+            return
+        }
         if let storageClass, StorageClasses.waitsForConsumer(storageClass), (claim.spec["volumeName"].stringValue ?? "").isEmpty {
             client.event(
                 claim, reason: "WaitForFirstConsumer", message: "waiting for first consumer to be created before binding")

@@ -85,15 +85,22 @@ enum ObjectMeta {
         return causes
     }
 
+    /// Upstream names the field without the reference's index.
     private static func ownerCauses(_ owners: [JSON]) -> [APIStatus.Cause] {
         var causes: [APIStatus.Cause] = []
-        for (index, owner) in owners.enumerated() {
+        let field = "metadata.ownerReferences"
+        for owner in owners {
             for key in ["apiVersion", "kind", "name", "uid"] where (owner[key].stringValue ?? "").isEmpty {
-                causes.append(.invalid("metadata.ownerReferences[\(index)].\(key)", owner[key].isNull ? "" : owner[key], "\(key) must not be empty"))
+                causes.append(.invalid("\(field).\(key)", owner[key].isNull ? "" : owner[key], "\(key == "apiVersion" ? "version " : "")must not be empty"))
+            }
+            if owner["apiVersion"] == "v1", owner["kind"] == "Event" {
+                causes.append(.invalid(field, owner, "/v1, Kind=Event is disallowed from being an owner"))
             }
         }
-        if owners.filter({ $0["controller"].boolValue == true }).count > 1 {
-            causes.append(.invalid("metadata.ownerReferences", .array(owners), "Only one reference can have Controller set to true"))
+        let controllers = owners.filter { $0["controller"].boolValue == true }.map { "\($0["kind"].stringValue ?? "")/\($0["name"].stringValue ?? "")" }
+        if controllers.count > 1 {
+            let detail = "Only one reference can have Controller set to true. Found \"true\" in references for \(controllers[0]) and \(controllers[1])"
+            causes.append(.invalid(field, .array(owners), detail))
         }
         return causes
     }
@@ -101,7 +108,7 @@ enum ObjectMeta {
 
 /// Which names a kind allows: most are DNS subdomains, some are labels, some are path segments.
 enum NameRules {
-    private static let labels: Set<String> = ["namespaces", "services", "notebooks"]
+    private static let labels: Set<String> = ["namespaces", "notebooks"]
     private static let segments: Set<String> = ["roles", "clusterroles", "rolebindings", "clusterrolebindings"]
 
     static func problems(with name: String, _ kind: Kind) -> [String] {
@@ -109,6 +116,8 @@ enum NameRules {
             if name == "." || name == ".." { return ["may not be '\(name)'"] }
             return name.contains("/") || name.contains("%") ? ["may not contain '/' or '%'"] : []
         }
+        // The name of a Service is a name in DNS by the old rule: it begins with a letter.
+        if kind.plural == "services", kind.group.isEmpty { return Names.dns1035Label(name) }
         return labels.contains(kind.plural) ? Names.dns1123Label(name) : Names.dns1123Subdomain(name)
     }
 }

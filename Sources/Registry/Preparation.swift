@@ -60,9 +60,12 @@ extension Registry {
     /// - Returns: warnings about what is wrong but was so before.
     @discardableResult
     func validate(_ object: JSON, old: JSON?, _ kind: Kind, namespace: String) throws(APIStatus) -> [String] {
-        var causes = ObjectMeta.validate(object["metadata"], kind)
         // Of built-in kinds the rules find duplicates and name them as upstream does; a schema knows only list keys.
-        causes += kind.schema.validate(object, old: kind.isCustom ? old : nil).filter { kind.isCustom || $0.reason != "FieldValueDuplicate" }
+        // Owner references are judged by rules alone, as no schema of upstream's is asked about metadata.
+        let shape = kind.schema.validate(object, old: kind.isCustom ? old : nil).filter {
+            (kind.isCustom || $0.reason != "FieldValueDuplicate") && !$0.field.hasPrefix("metadata.ownerReferences")
+        }
+        var causes = ObjectMeta.validate(object["metadata"], kind) + shape
         var warnings: [String] = []
         if kind.isCustom, kind.schema.mayHaveRules {
             if causes.contains(where: { Self.blockingReasons.contains($0.reason) }) {
@@ -73,9 +76,17 @@ extension Registry {
                 warnings = found.warnings
             }
         }
-        if causes.isEmpty { for rules in rules(for: kind) { causes += rules.validate(object, old, context(namespace: namespace)) } }
+        if shape.isEmpty {
+            if !kind.isCustom { causes += kind.schema.check(object, old: old, functions: CheckFunctions.all) }
+            for rules in rules(for: kind) { causes += rules.validate(object, old, context(namespace: namespace)) }
+        }
         if causes.isEmpty { return warnings }
-        throw .invalid(kind: kind.kind, group: kind.group, name: object["metadata"]["name"].stringValue ?? "", causes: causes)
+        throw .invalid(kind: kind.kind, group: kind.group, name: object["metadata"]["name"].stringValue ?? "", causes: Self.once(causes))
+    }
+
+    /// Two rules may find the same; upstream's are one.
+    private static func once(_ causes: [APIStatus.Cause]) -> [APIStatus.Cause] {
+        causes.enumerated().filter { index, cause in !causes[..<index].contains(cause) }.map(\.element)
     }
 
     /// Mistakes after which rules, which count on the schema, are not evaluated (apiextensions' customresource/strategy.go).

@@ -52,7 +52,7 @@ extension Registry {
         // Without any quota no write pays for them.
         let hasQuotas = kind.isNamespaced && catalogue.count(.resourceQuotas) > 0
         return try await catalogue.write { transaction in
-            if kind.isNamespaced { try Self.checkNamespace(namespace, for: kind, transaction) }
+            if kind.isNamespaced { try Self.checkNamespace(namespace, for: kind, name: new["metadata"]["name"].stringValue ?? "", transaction) }
             var object = new
             var key = ObjectKey(resource, namespace: namespace, name: new["metadata"]["name"].stringValue ?? "")
             // Upstream tries a made-up name eight times before it gives up.
@@ -66,17 +66,25 @@ extension Registry {
             let stored = transaction.put(key, object, intent: intent)
             if isDryRun { throw DryRun(object: stored) }
             return stored
-        } dryRun: { $0 }
+        } dryRun: { Self.unnumbered($0) }
     }
 
-    private static func checkNamespace(_ namespace: String, for kind: Kind, _ transaction: WriteTransaction) throws(APIStatus) {
+    /// What was not stored has no resourceVersion, as upstream's dry runs answer.
+    private static func unnumbered(_ object: StoredObject) -> StoredObject {
+        var value = object.value
+        value["metadata"].remove("resourceVersion")
+        return StoredObject(key: object.key, revision: object.revision, value: value, intent: object.intent)
+    }
+
+    private static func checkNamespace(_ namespace: String, for kind: Kind, name: String, _ transaction: WriteTransaction) throws(APIStatus) {
         guard let found = transaction.get(ObjectKey(.namespaces, name: namespace)) else {
             throw .notFound("namespaces", group: "", name: namespace)
         }
         if found.isBeingDeleted {
-            throw .forbidden(
-                kind.plural, group: kind.group, name: "",
-                "unable to create new content in namespace \(namespace) because it is being terminated")
+            var status = APIStatus.forbidden(
+                kind.plural, group: kind.group, name: name, "unable to create new content in namespace \(namespace) because it is being terminated")
+            status.causes = [.init(reason: "NamespaceTerminating", message: "namespace \(namespace) is being terminated", field: "metadata.namespace")]
+            throw status
         }
     }
 

@@ -87,7 +87,9 @@ enum Deletion {
     static func gracePeriod(of object: StoredObject, _ options: DeleteOptions) -> Int {
         let phase = object.status["phase"].stringValue
         if (object.spec["nodeName"].stringValue ?? "").isEmpty || phase == "Succeeded" || phase == "Failed" { return 0 }
-        return max(0, options.gracePeriodSeconds ?? object.spec["terminationGracePeriodSeconds"].intValue ?? 30)
+        let seconds = options.gracePeriodSeconds ?? object.spec["terminationGracePeriodSeconds"].intValue ?? 30
+        // Upstream takes a negative one for the shortest.
+        return seconds < 0 ? 1 : seconds
     }
 
     static func begin(

@@ -252,3 +252,19 @@ def test_python_client_does_the_same(lab, ns, shows):
         dynamic = kubernetes.dynamic.DynamicClient(api)
         assert dynamic.resources.get(api_version="kubeflow.org/v1", kind="Notebook").namespaced
     shows(f"create, patch, watch ({'/'.join(kinds[:4])}), logs, custom objects, dynamic client")
+
+
+def test_watch_paths_of_old_and_columns_of_scales(lab, ns, shows):
+    lab.kubectl("apply", "-n", ns, "-f", "-", input=DEPLOYED)
+    for path in (f"/api/v1/watch/namespaces/{ns}/configmaps/c", f"/api/v1/watch/namespaces/{ns}/configmaps"):
+        lines = lab.kubectl("get", "--raw", f"{path}?timeoutSeconds=1").stdout.splitlines()
+        names = {json.loads(line)["object"]["metadata"].get("name") for line in lines}
+        assert "c" in names and all(json.loads(line)["type"] in ("ADDED", "BOOKMARK") for line in lines)
+    lab.kubectl("create", "deployment", "d", "-n", ns, "--image=busybox", "--replicas=0")
+    rows = lab.kubectl("get", "deploy", "d", "-n", ns, "--subresource=scale").stdout.splitlines()
+    assert rows[0].split() == ["NAME", "DESIRED", "AVAILABLE", "AGE"] and rows[1].split()[:3] == ["d", "0", "0"]
+    lab.kubectl("scale", "deploy", "d", "-n", ns, "--replicas=0")
+    lab.kubectl("patch", "deploy", "d", "-n", ns, "--subresource=scale", "--type=merge", "-p", '{"spec":{"replicas":1}}')
+    managers = json.loads(lab.kubectl("get", "deploy", "d", "-n", ns, "-o", "json", "--show-managed-fields").stdout)["metadata"]["managedFields"]
+    assert any(entry.get("subresource") == "scale" and entry["apiVersion"] == "apps/v1" for entry in managers)
+    shows("\n".join(rows))

@@ -1,6 +1,16 @@
 """Point 10: claims, and StatefulSets with them."""
 
+import time
+
 from kindlingtest.manifests import claim, shell
+
+
+def told(condition, seconds=30):
+    """Waits for an Event, which no `kubectl wait` can."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the Event did not come"
+        time.sleep(0.1)
 
 
 def using(name, script, claim_name, **mount):
@@ -83,3 +93,39 @@ def test_stateful_set(lab, ns, shows):
     lab.kubectl("wait", "pod/s-0", "-n", ns, "--for=delete", "--timeout=30s")
     assert len(lab.list("pvc", ns)) == 2, "claims outlive the set"
     shows("s-0, s-1 with claims v-s-0, v-s-1; replaced, scaled, claims kept")
+
+
+def test_one_pod_alone(lab, ns, shows):
+    """ReadWriteOncePod: the second pod waits, with kube-scheduler's words, until the first is gone."""
+    lab.kubectl("apply", "-n", ns, "-f", "-", input=[claim("c", mode="ReadWriteOncePod"), using("a", "sleep 300", "c")])
+    lab.wait("pod/a", "condition=Ready", ns)
+    lab.kubectl("apply", "-n", ns, "-f", "-", input=using("b", "true", "c"))
+    lab.wait("pod/b", "jsonpath={.status.conditions[?(@.type=='PodScheduled')].reason}=Unschedulable", ns)
+    message = lab.get("pod", "b", ns)["status"]["conditions"][0]["message"]
+    assert message.startswith("0/1 nodes are available: 1 node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode.")
+    lab.kubectl("delete", "pod", "a", "-n", ns, "--grace-period=1")
+    lab.wait("pod/b", "jsonpath={.status.phase}=Succeeded", ns)
+    shows(message)
+
+
+def test_block_claims_are_refused(lab, ns, shows):
+    block = claim("c")
+    block["spec"]["volumeMode"] = "Block"
+    device = shell("d", "true", container={"volumeDevices": [{"name": "v", "devicePath": "/dev/x"}]},
+                   volumes=[{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}])
+    lab.kubectl("apply", "-n", ns, "-f", "-", input=[block, device])
+    lab.wait("pod/d", "jsonpath={.status.conditions[?(@.type=='PodScheduled')].reason}=Unschedulable", ns)
+    told(lambda: "does not support block volume provisioning" in lab.kubectl("events", "-n", ns, "--for", "pvc/c").stdout)
+    lab.kubectl("apply", "-n", ns, "-f", "-", input=[claim("f"), shell(
+        "e", "true", container={"volumeDevices": [{"name": "v", "devicePath": "/dev/x"}]}, volumes=[{"name": "v", "persistentVolumeClaim": {"claimName": "f"}}])])
+    told(lambda: "volume v has volumeMode Filesystem, but is specified in volumeDevices" in lab.kubectl("events", "-n", ns, "--for", "pod/e").stdout)
+    shows("ProvisioningFailed, and FailedMount where a file system is taken for a device")
+
+
+def test_nothing_is_mounted_over_the_root(lab, ns, shows):
+    lab.kubectl("apply", "-n", ns, "-f", "-", input=shell(
+        "p", "true", container={"volumeMounts": [{"name": "v", "mountPath": "/"}]}, volumes=[{"name": "v", "emptyDir": {}}]))
+    lab.wait("pod/p", "jsonpath={.status.containerStatuses[0].state.waiting.reason}=CreateContainerError", ns)
+    message = lab.get("pod", "p", ns)["status"]["containerStatuses"][0]["state"]["waiting"]["message"]
+    assert 'volume "v" cannot be mounted at "/"' in message
+    shows(message)

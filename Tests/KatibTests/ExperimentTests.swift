@@ -79,6 +79,19 @@ import Testing
         #expect(!lab.condition("Failed").isNull)
     }
 
+    @Test func aPrimaryContainerThatNobodyHasIsNamed() async throws {
+        let lab = try await Lab()
+        try await lab.create {
+            $0["spec"]["trialTemplate"]["primaryContainerName"] = "trainer"
+            $0["spec"]["maxTrialCount"] = 1; $0["spec"]["parallelTrialCount"] = 1; $0["spec"]["maxFailedTrialCount"] = 1
+        }
+        try await lab.endJobs()
+        let condition = try #require(lab.client.list(.trials).first?.status["conditions"].elements.last)
+        #expect(condition["type"] == "MetricsUnavailable")
+        let message = condition["message"].stringValue ?? ""
+        #expect(message.contains("unable to find primary container trainer in pod containers [training-container]"), "\(message)")
+    }
+
     @Test func keepsEveryValueInTheHistory() async throws {
         let lab = try await Lab()
         lab.output = { _ in ["Validation-accuracy=0.1", "Validation-accuracy=nan", "Validation-accuracy=0.3"] }

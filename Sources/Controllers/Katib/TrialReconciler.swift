@@ -157,9 +157,20 @@ public struct TrialReconciler: Reconciler {
             state.succeed(outcome)
             client.event(trial, reason: "JobSucceeded", message: "Job \(job.name) has succeeded")
         } else {
-            state.lackMetrics(outcome, hint: Self.hint(collected, trial, names[0]))
-            client.event(trial, type: "Warning", reason: "MetricsUnavailable", message: "Metrics are not available for Job \(job.name)")
+            let stranger = lacksPrimaryContainer(trial)
+            state.lackMetrics(outcome, hint: stranger ?? Self.hint(collected, trial, names[0]))
+            let why = stranger.map { ": \($0)" } ?? ""
+            client.event(trial, type: "Warning", reason: "MetricsUnavailable", message: "Metrics are not available for Job \(job.name)\(why)")
         }
+    }
+
+    /// What to say where none of the trial's pods has the container that its template calls the primary one; nil where one has it.
+    private func lacksPrimaryContainer(_ trial: StoredObject) -> String? {
+        let wanted = trial.spec["primaryContainerName"].stringValue ?? ""
+        let names = primaryPods(of: trial).map { pod in pod.spec["containers"].elements.compactMap { $0["name"].stringValue } }
+        guard let first = names.first, !names.contains(where: { $0.contains(wanted) }) else { return nil }
+        return "unable to find primary container \(wanted) in pod containers [\(first.joined(separator: " "))]: "
+            + "set trialTemplate.primaryContainerName to one of them"
     }
 
     /// Why a trial has no metrics, with what was seen instead.

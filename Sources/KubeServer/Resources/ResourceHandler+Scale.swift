@@ -5,7 +5,26 @@ import Registry
 
 /// The scale subresource: `autoscaling/v1` Scale over `spec.replicas`.
 extension ResourceHandler {
-    func scale(_ target: Target, _ name: String) throws(APIStatus) -> Response { .json(Self.scale(of: try scaled(target, name))) }
+    func scale(_ target: Target, _ name: String, _ request: Request) throws(APIStatus) -> Response {
+        let form = try Representation.negotiate(request.headers)
+        let scale = Self.scale(of: try scaled(target, name))
+        return form.form == .table ? encode(table(of: scale, version: form.metaVersion), form) : encode(scale, form)
+    }
+
+    /// As `kubectl get --subresource=scale` prints it (upstream: pkg/printers/internalversion, printScale).
+    private func table(of scale: JSON, version: String) -> JSON {
+        func column(_ name: String, _ type: String, _ format: String = "") -> JSON {
+            ["name": .string(name), "type": .string(type), "format": .string(format), "description": "", "priority": 0]
+        }
+        let age = HumanDuration.age(since: scale["metadata"]["creationTimestamp"], now: clock())
+        let cells: JSON = [scale["metadata"]["name"], scale["spec"]["replicas"], scale["status"]["replicas"], .string(age)]
+        let object: JSON = ["kind": "PartialObjectMetadata", "apiVersion": .string("meta.k8s.io/\(version)"), "metadata": scale["metadata"]]
+        return [
+            "kind": "Table", "apiVersion": .string("meta.k8s.io/\(version)"), "metadata": ["resourceVersion": scale["metadata"]["resourceVersion"]],
+            "columnDefinitions": [column("Name", "string", "name"), column("Desired", "integer"), column("Available", "integer"), column("Age", "string")],
+            "rows": [["cells": cells, "object": object]],
+        ]
+    }
 
     private func scaled(_ target: Target, _ name: String) throws(APIStatus) -> StoredObject {
         guard let object = catalogue.get(target.key(name)) else {
@@ -55,7 +74,7 @@ extension ResourceHandler {
         }
         let options = try reviewer.options(request, target, duplicates: [])
         let (result, _) = try await registry.patch(
-            target.kind, namespace: target.namespace ?? "", name: name, patch, type: .merge, subresource: nil, options)
+            target.kind, namespace: target.namespace ?? "", name: name, patch, type: .merge, subresource: "scale", options)
         var response = Response.json(Self.scale(of: result.object))
         response.warn(result.warnings)
         return response

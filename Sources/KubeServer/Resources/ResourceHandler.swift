@@ -44,14 +44,18 @@ struct ResourceHandler: Sendable {
     func respond(_ path: ResourcePath, _ request: Request, _ user: User) async throws -> Response {
         guard let kind = registry.kind(group: path.group, version: path.version, plural: path.plural),
             kind.isNamespaced || path.namespace == nil
-        else { throw Router.notFound }
+        else { throw Router.notFound(path) }
         let stored = storedKind(of: kind)
         let target = Target(kind: kind, stored: stored, namespace: path.namespace, name: path.name, subresource: path.subresource)
         // Only looking is possible over all namespaces at once.
         if kind.isNamespaced, path.namespace == nil, path.name != nil || request.method != .GET { throw APIStatus.methodNotAllowed(request.method.rawValue) }
+        if path.watches {
+            guard request.method == .GET, path.subresource == nil else { throw APIStatus.methodNotAllowed(request.method.rawValue) }
+            return try watch(target, request, name: path.name)
+        }
         guard let name = path.name else { return try await collection(target, request) }
         if let subresource = path.subresource {
-            guard kind.subresources.contains(subresource) else { throw Router.notFound }
+            guard kind.subresources.contains(subresource) else { throw Router.notFound(path) }
             return try await self.subresource(target, name, subresource, request)
         }
         switch request.method {
@@ -88,7 +92,7 @@ struct ResourceHandler: Sendable {
         case ("attach", .GET), ("attach", .POST): return try await remoteCommand(target, name, request, attaches: true)
         case ("portforward", .GET), ("portforward", .POST): return try await portForward(target, name, request)
         case ("proxy", _): return try await proxy(target, name, request)
-        case ("scale", .GET): return try scale(target, name)
+        case ("scale", .GET): return try scale(target, name, request)
         case ("scale", .PUT), ("scale", .PATCH): return try await setScale(target, name, request)
         case ("eviction", .POST): return try await evict(target, name, request)
         case ("status", .GET), ("ephemeralcontainers", .GET): return try get(target, name, request)
@@ -102,7 +106,7 @@ struct ResourceHandler: Sendable {
     /// The API's verb for a request, e.g. `list`.
     static func verb(of method: HTTPMethod, _ path: ResourcePath, isWatch: Bool) -> String {
         switch method {
-        case .GET, .HEAD: path.name != nil ? "get" : isWatch ? "watch" : "list"
+        case .GET, .HEAD: path.watches ? "watch" : path.name != nil ? "get" : isWatch ? "watch" : "list"
         case .POST: "create"
         case .PUT: "update"
         case .PATCH: "patch"

@@ -86,6 +86,9 @@ enum RequestPath: Equatable {
     private static func resource(group: String, version: String, _ rest: ArraySlice<String>) -> RequestPath {
         var rest = rest
         var namespace: String?
+        // /api/v1/watch/pods: how watches were asked for before there was ?watch=1; upstream serves it still.
+        let isWatch = rest.first == "watch" && rest.count > 1
+        if isWatch { rest = rest.dropFirst() }
         // /namespaces/{name}/status is the namespace's own subresource, /namespaces/{name}/pods is the pods in it.
         if rest.first == "namespaces", rest.count > 2, !["status", "finalize"].contains(rest[rest.startIndex + 2]) || rest.count > 3 {
             namespace = rest[rest.startIndex + 1]
@@ -97,7 +100,7 @@ enum RequestPath: Equatable {
         return .resource(
             ResourcePath(
                 group: group, version: version, namespace: namespace, plural: parts[0], name: parts.count > 1 ? parts[1] : nil,
-                subresource: parts.count > 2 ? parts[2] : nil))
+                subresource: parts.count > 2 ? parts[2] : nil, watches: isWatch))
     }
 }
 
@@ -110,4 +113,6 @@ struct ResourcePath: Equatable {
     let plural: String
     let name: String?
     let subresource: String?
+    /// Whether the path alone asks for a watch (`/api/v1/watch/…`).
+    var watches = false
 }

@@ -71,5 +71,12 @@ struct Router: Sendable {
         }
     }
 
+    /// 404 for a path of objects that leads nowhere, with what it names.
+    static func notFound(_ path: ResourcePath) -> APIStatus {
+        var status = notFound
+        (status.group, status.kind, status.name) = (path.group, path.plural, path.name ?? "")
+        return status
+    }
+
     static let notFound = APIStatus(code: 404, reason: "NotFound", message: "the server could not find the requested resource")
 }

@@ -82,7 +82,7 @@ struct PodVolumes {
                 try emptyDirectory(volume["emptyDir"], path)
                 return Prepared(path: path)
             }
-            if !volume["persistentVolumeClaim"].isNull { return try claim(volume["persistentVolumeClaim"]) }
+            if !volume["persistentVolumeClaim"].isNull { return try claim(volume["persistentVolumeClaim"], as: volume["name"]) }
             if !volume["hostPath"].isNull { return try hostPath(volume["hostPath"]) }
             if Self.fileSources.contains(where: { !volume[$0].isNull }) {
                 try writeFiles(volume, path)
@@ -113,7 +113,7 @@ struct PodVolumes {
         if let fsGroup { Files.share(path, group: fsGroup) }
     }
 
-    private func claim(_ source: JSON) throws(MissingConfiguration) -> Prepared {
+    private func claim(_ source: JSON, as alias: JSON) throws(MissingConfiguration) -> Prepared {
         let name = source["claimName"].stringValue ?? ""
         guard let claim = find(ObjectKey(.persistentVolumeClaims, namespace: pod.namespace, name: name)) else {
             throw MissingConfiguration(description: "persistentvolumeclaim \"\(name)\" not found")
@@ -123,6 +123,7 @@ struct PodVolumes {
         else {
             throw MissingConfiguration(description: "PersistentVolumeClaim \"\(name)\" is not bound")
         }
+        try checkMode(of: alias, volume.spec["volumeMode"].stringValue ?? "Filesystem", volumeName)
         guard let path = volume.spec["local"]["path"].stringValue ?? volume.spec["hostPath"]["path"].stringValue else {
             throw MissingConfiguration(
                 description: "PersistentVolume \"\(volumeName)\" is neither local nor hostPath; others cannot be used on this machine")
@@ -133,6 +134,23 @@ struct PodVolumes {
         }
         shareClaim(path)
         return Prepared(path: path, readOnly: source["readOnly"].boolValue == true)
+    }
+
+    /// A volume is used as what it is; block devices there are none (upstream: kubelet's checkVolumeFSResize and desired state populator).
+    private func checkMode(of alias: JSON, _ mode: String, _ volumeName: String) throws(MissingConfiguration) {
+        func isUsed(_ list: String) -> Bool {
+            (pod.json["containers"].elements + pod.json["initContainers"].elements).contains { $0[list].elements.contains { $0["name"] == alias } }
+        }
+        let name = alias.stringValue ?? ""
+        if mode == "Block", isUsed("volumeMounts") {
+            throw MissingConfiguration(description: "volume \(name) has volumeMode Block, but is specified in volumeMounts")
+        }
+        if mode != "Block", isUsed("volumeDevices") {
+            throw MissingConfiguration(description: "volume \(name) has volumeMode Filesystem, but is specified in volumeDevices")
+        }
+        guard mode == "Block" else { return }
+        throw MissingConfiguration(
+            description: "PersistentVolume \"\(volumeName)\" has volumeMode Block: this machine has no block volumes, use volumeMode Filesystem")
     }
 
     /// Once for a pod: what its containers make afterwards is theirs to protect.

@@ -7,7 +7,7 @@ enum ControllerRules {
     static func validateDeployment(_ object: JSON, _ old: JSON?, _ context: KindRules.Context) -> [APIStatus.Cause] {
         let spec = object["spec"]
         var causes = counts(spec, ["replicas", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"])
-        causes += selection(spec, old?["spec"], empty: "deployment") + template(spec["template"], "Deployment")
+        causes += selection(spec, old?["spec"], empty: "deployment") + template(spec["template"], old?["spec"]["template"], "Deployment")
         causes += strategy(spec["strategy"], "spec.strategy")
         if let deadline = spec["progressDeadlineSeconds"].intValue, deadline <= spec["minReadySeconds"].intValue ?? 0 {
             causes.append(.invalid("spec.progressDeadlineSeconds", JSON(deadline), "must be greater than minReadySeconds"))
@@ -19,13 +19,13 @@ enum ControllerRules {
         let spec = object["spec"]
         // Upstream says "deployment" here too.
         return counts(spec, ["replicas", "minReadySeconds"]) + selection(spec, old?["spec"], empty: "deployment")
-            + template(spec["template"], "ReplicaSet")
+            + template(spec["template"], old?["spec"]["template"], "ReplicaSet")
     }
 
     static func validateDaemonSet(_ object: JSON, _ old: JSON?, _ context: KindRules.Context) -> [APIStatus.Cause] {
         let spec = object["spec"]
         var causes = counts(spec, ["minReadySeconds", "revisionHistoryLimit"])
-        causes += selection(spec, old?["spec"], empty: "daemonset") + template(spec["template"], "DaemonSet")
+        causes += selection(spec, old?["spec"], empty: "daemonset") + template(spec["template"], old?["spec"]["template"], "DaemonSet")
         guard spec["updateStrategy"]["type"].stringValue == "RollingUpdate" else { return causes }
         let path = "spec.updateStrategy.rollingUpdate"
         let (unavailable, surge) = (spec["updateStrategy"]["rollingUpdate"]["maxUnavailable"], spec["updateStrategy"]["rollingUpdate"]["maxSurge"])
@@ -49,7 +49,7 @@ enum ControllerRules {
         if selector.contains(where: { labels[$0.key] != $0.value }) {
             causes.append(.invalid("spec.template.metadata.labels", spec["template"]["metadata"]["labels"], mismatch))
         }
-        return causes + template(spec["template"], "ReplicationController")
+        return causes + template(spec["template"], old?["spec"]["template"], "ReplicationController")
     }
 
     static func validateRevision(_ object: JSON, _ old: JSON?, _ context: KindRules.Context) -> [APIStatus.Cause] {
@@ -90,8 +90,8 @@ enum ControllerRules {
     }
 
     /// Pods of these kinds are meant to run for ever.
-    private static func template(_ template: JSON, _ kind: String) -> [APIStatus.Cause] {
-        var causes = PodRules.validateTemplate(template, "spec.template")
+    private static func template(_ template: JSON, _ old: JSON?, _ kind: String) -> [APIStatus.Cause] {
+        var causes = PodRules.validateTemplate(template, "spec.template", old: old)
         let policy = template["spec"]["restartPolicy"]
         if policy.stringValue != "Always" { causes.append(.notSupported("spec.template.spec.restartPolicy", policy, ["Always"])) }
         if !template["spec"]["activeDeadlineSeconds"].isNull {

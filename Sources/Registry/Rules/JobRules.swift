@@ -19,7 +19,9 @@ enum JobRules {
     static func validate(_ object: JSON, _ old: JSON?, _ context: KindRules.Context) -> [APIStatus.Cause] {
         let spec = object["spec"]
         guard let old else { return validateSpec(spec, "spec") }
+        // A suspended Job may get another template.
         return numbers(spec, "spec") + changes(spec, old["spec"])
+            + PodRules.validateTemplate(spec["template"], "spec.template", old: old["spec"]["template"])
     }
 
     /// - Parameter path: of the JobSpec, which a CronJob has as well.

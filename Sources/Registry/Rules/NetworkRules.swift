@@ -40,11 +40,11 @@ enum NetworkRules {
         let isHeadless = spec["clusterIP"].stringValue == "None"
         var causes: [APIStatus.Cause] = []
         if type != "ExternalName", !isHeadless, spec["ports"].elements.isEmpty { causes.append(.required("spec.ports")) }
-        if type == "ExternalName", (spec["externalName"].stringValue ?? "").isEmpty { causes.append(.required("spec.externalName")) }
+        if type == "ExternalName" { causes += externalName(spec) }
         if isHeadless, type == "NodePort" || type == "LoadBalancer" {
             causes.append(.invalid("spec.clusterIPs[0]", "None", "may not be set to 'None' for \(type) services"))
         }
-        causes += ports(spec["ports"].elements)
+        causes += ports(spec["ports"].elements) + nodePorts(spec["ports"].elements, type) + traffic(spec, type)
         for (key, value) in spec["selector"].members {
             causes += Names.qualifiedName(key).map { .invalid("spec.selector", .string(key), $0) }
             causes += Names.labelValue(value.stringValue ?? "").map { .invalid("spec.selector", value, $0) }
@@ -53,6 +53,46 @@ enum NetworkRules {
         let wasExternal = old["spec"]["type"].stringValue == "ExternalName"
         if !wasExternal, type != "ExternalName", spec["clusterIP"].stringValue != before {
             causes.append(.invalid("spec.clusterIPs[0]", spec["clusterIP"], "may not change once set"))
+        }
+        return causes
+    }
+
+    private static func externalName(_ spec: JSON) -> [APIStatus.Cause] {
+        var causes: [APIStatus.Cause] = []
+        for field in ["clusterIPs", "ipFamilies", "ipFamilyPolicy"] where !spec[field].isNull && spec[field] != [] {
+            causes.append(.forbidden("spec.\(field)", "may not be set for ExternalName services"))
+        }
+        let text = spec["externalName"].stringValue ?? ""
+        let name = text.hasSuffix(".") ? String(text.dropLast()) : text
+        if name.isEmpty { return causes + [.required("spec.externalName")] }
+        causes += Names.dns1123Subdomain(name).map { .invalid("spec.externalName", .string(name), $0) }
+        return causes
+    }
+
+    private static func nodePorts(_ ports: [JSON], _ type: String) -> [APIStatus.Cause] {
+        var causes: [APIStatus.Cause] = []
+        var seen: Set<String> = []
+        for (index, port) in ports.enumerated() {
+            guard let number = port["nodePort"].intValue, number != 0 else { continue }
+            let field = "spec.ports[\(index)].nodePort"
+            if type == "ClusterIP" { causes.append(.forbidden(field, "may not be used when `type` is 'ClusterIP'")) }
+            if !seen.insert("\(number)/\(port["protocol"].stringValue ?? "TCP")").inserted { causes.append(.duplicate(field, JSON(number))) }
+        }
+        return causes
+    }
+
+    private static func traffic(_ spec: JSON, _ type: String) -> [APIStatus.Cause] {
+        var causes: [APIStatus.Cause] = []
+        if spec["sessionAffinity"].stringValue == "ClientIP", let seconds = spec["sessionAffinityConfig"]["clientIP"]["timeoutSeconds"].intValue,
+            seconds <= 0 || seconds > 86400 {
+            causes.append(.invalid("spec.sessionAffinityConfig.clientIP.timeoutSeconds", JSON(seconds), "must be greater than 0 and less than 86400"))
+        }
+        let isOutside = type == "NodePort" || type == "LoadBalancer" || (type == "ClusterIP" && !spec["externalIPs"].elements.isEmpty)
+        if !isOutside, !(spec["externalTrafficPolicy"].stringValue ?? "").isEmpty {
+            causes.append(.invalid("spec.externalTrafficPolicy", spec["externalTrafficPolicy"], "may only be set for externally-accessible services"))
+        }
+        for (index, address) in spec["externalIPs"].elements.enumerated() where !IPAddress.isValid(address.stringValue ?? "") {
+            causes.append(.invalid("spec.externalIPs[\(index)]", address, IPAddress.problem))
         }
         return causes
     }
@@ -95,6 +135,10 @@ enum NetworkRules {
         for (index, rule) in spec["rules"].elements.enumerated() {
             let host = rule["host"].stringValue ?? ""
             if !host.isEmpty {
+                if IPAddress.isValid(host) {
+                    causes.append(.invalid("spec.rules[\(index)].host", .string(host), "must be a DNS name, not an IP address"))
+                    continue
+                }
                 let problems = host.hasPrefix("*.") ? Names.dns1123Subdomain(String(host.dropFirst(2))) : Names.dns1123Subdomain(host)
                 causes += problems.map { .invalid("spec.rules[\(index)].host", .string(host), $0) }
             }
@@ -114,6 +158,9 @@ enum NetworkRules {
             if !text.hasPrefix("/") { causes.append(.invalid("\(field).path", .string(text), "must be an absolute path")) }
             for part in ["//", "/./", "/../", "%2f", "%2F"] where text.contains(part) {
                 causes.append(.invalid("\(field).path", .string(text), "must not contain '\(part)'"))
+            }
+            for part in ["/..", "/."] where text.hasSuffix(part) {
+                causes.append(.invalid("\(field).path", .string(text), "cannot end with '\(part)'"))
             }
         default:
             if !text.isEmpty, !text.hasPrefix("/") { causes.append(.invalid("\(field).path", .string(text), "must be an absolute path")) }

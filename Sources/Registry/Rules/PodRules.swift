@@ -7,11 +7,18 @@ enum PodRules {
         if object["spec"]["serviceAccountName"].isNull { object["spec"]["serviceAccountName"] = "default" }
         object["spec"]["serviceAccount"] = object["spec"]["serviceAccountName"]
         if old == nil {
+            try refuseRuntimeClass(of: object)
             try PriorityAdmission.apply(to: &object, context)
             try LimitRanger.admit(pod: &object, context)
         }
         guard old == nil, object["status"]["phase"].isNull else { return }
         object["status"] = ["phase": "Pending", "qosClass": .string(qualityOfService(object["spec"]))]
+    }
+
+    /// No runtime but the lab's own is there, so no RuntimeClass is either (upstream: plugin/pkg/admission/runtimeclass).
+    private static func refuseRuntimeClass(of pod: JSON) throws(APIStatus) {
+        guard let name = pod["spec"]["runtimeClassName"].stringValue, Names.dns1123Subdomain(name).isEmpty else { return }
+        throw .forbidden("pods", group: "", name: pod["metadata"]["name"].stringValue ?? "", "pod rejected: RuntimeClass \"\(name)\" not found")
     }
 
     /// Guaranteed, Burstable or BestEffort (pkg/apis/core/v1/helper/qos).
@@ -29,14 +36,32 @@ enum PodRules {
     }
 
     static func validate(_ object: JSON, _ old: JSON?, _ context: KindRules.Context) -> [APIStatus.Cause] {
-        if let old { return validateUpdate(object["spec"], old["spec"]) }
-        let ephemeral = object["spec"]["ephemeralContainers"].elements.filter { $0["image"].stringValue != EphemeralContainers.builtinCollector }
-        let causes: [APIStatus.Cause] = ephemeral.isEmpty ? [] : [.forbidden("spec.ephemeralContainers", "cannot be set on create")]
-        return causes + validateSpec(object["spec"], "spec")
+        if let old { return validateUpdate(object["spec"], old["spec"]) + imageSpaces(object["spec"], beside: old["spec"]) }
+        let spec = object["spec"]
+        let ephemeral = spec["ephemeralContainers"].elements.filter { $0["image"].stringValue != EphemeralContainers.builtinCollector }
+        var causes: [APIStatus.Cause] = ephemeral.isEmpty ? [] : [.forbidden("spec.ephemeralContainers", "cannot be set on create")]
+        if !(spec["nodeName"].stringValue ?? "").isEmpty, !spec["schedulingGates"].elements.isEmpty {
+            causes.append(.forbidden("spec.nodeName", "cannot be set until all schedulingGates have been cleared"))
+        }
+        return causes + validateSpec(spec, "spec") + imageSpaces(spec, beside: nil)
+    }
+
+    /// Of pods only: templates may hold an image that something else replaces.
+    private static func imageSpaces(_ spec: JSON, beside old: JSON?) -> [APIStatus.Cause] {
+        ["containers", "initContainers"].flatMap { list in
+            spec[list].elements.enumerated().compactMap { index, container -> APIStatus.Cause? in
+                let text = container["image"].stringValue ?? ""
+                if let old, old[list][index]["image"] == container["image"] { return nil }
+                guard text.first?.isWhitespace == true || text.last?.isWhitespace == true else { return nil }
+                return .invalid("spec.\(list)[\(index)].image", .string(text), "must not have leading or trailing whitespace")
+            }
+        }
     }
 
     /// A pod template: its labels, annotations and spec.
-    static func validateTemplate(_ template: JSON, _ path: String) -> [APIStatus.Cause] {
+    /// - Parameter old: the stored template: one that has not changed is not judged again.
+    static func validateTemplate(_ template: JSON, _ path: String, old: JSON? = nil, claims: [String] = []) -> [APIStatus.Cause] {
+        if let old, old == template { return [] }
         var causes: [APIStatus.Cause] = []
         for (key, value) in template["metadata"]["labels"].members {
             causes += Names.qualifiedName(key).map { .invalid("\(path).metadata.labels", .string(key), $0) }
@@ -45,79 +70,19 @@ enum PodRules {
         for key in template["metadata"]["annotations"].members.keys {
             causes += Names.qualifiedName(key.lowercased()).map { .invalid("\(path).metadata.annotations", .string(key), $0) }
         }
-        return causes + validateSpec(template["spec"], "\(path).spec")
+        return causes + validateSpec(template["spec"], "\(path).spec", claims: claims)
     }
 
+    /// What upstream asks of a pod's spec beyond the checks of single values (etc/schemas/checks.yaml).
     /// - Parameters:
     ///   - path: where the spec is, e.g. `spec.template.spec`.
     ///   - claims: names of claim templates, which become volumes.
     static func validateSpec(_ spec: JSON, _ path: String, claims: [String] = []) -> [APIStatus.Cause] {
-        var causes: [APIStatus.Cause] = []
-        let volumes = spec["volumes"].elements
-        let volumeNames = Set(volumes.compactMap { $0["name"].stringValue } + claims)
-        for (index, volume) in volumes.enumerated() {
-            let name = volume["name"].stringValue ?? ""
-            causes += Names.dns1123Label(name).map { .invalid("\(path).volumes[\(index)].name", .string(name), $0) }
-            if volumes[..<index].contains(where: { $0["name"] == volume["name"] }) {
-                causes.append(.duplicate("\(path).volumes[\(index)].name", .string(name)))
-            }
-            let sources = volume.members.keys.filter { $0 != "name" }
-            if sources.count > 1 { causes.append(.forbidden("\(path).volumes[\(index)].\(sources[1])", "may not specify more than 1 volume type")) }
-        }
-        var names: Set<String> = []
-        if spec["containers"].elements.isEmpty { causes.append(.required("\(path).containers")) }
-        for list in ["initContainers", "containers"] {
-            for (index, container) in spec[list].elements.enumerated() {
-                causes += validateContainer(container, "\(path).\(list)[\(index)]", volumeNames, &names)
-            }
-        }
-        if let seconds = spec["activeDeadlineSeconds"].intValue, seconds < 1 {
-            causes.append(.invalid("\(path).activeDeadlineSeconds", JSON(seconds), "must be between 1 and 2147483647, inclusive"))
-        }
-        if let seconds = spec["terminationGracePeriodSeconds"].intValue, seconds < 0 {
-            causes.append(.invalid("\(path).terminationGracePeriodSeconds", JSON(seconds), "must be greater than or equal to 0"))
-        }
-        return causes
-    }
-
-    private static func validateContainer(_ container: JSON, _ path: String, _ volumes: Set<String>, _ names: inout Set<String>) -> [APIStatus.Cause] {
-        var causes: [APIStatus.Cause] = []
-        let name = container["name"].stringValue ?? ""
-        if name.isEmpty { causes.append(.required("\(path).name")) } else { causes += Names.dns1123Label(name).map { .invalid("\(path).name", .string(name), $0) } }
-        if !names.insert(name).inserted { causes.append(.duplicate("\(path).name", .string(name))) }
-        if (container["image"].stringValue ?? "").isEmpty { causes.append(.required("\(path).image")) }
-        var targets: Set<String> = []
-        for (index, mount) in container["volumeMounts"].elements.enumerated() {
-            let field = "\(path).volumeMounts[\(index)]"
-            if !volumes.contains(mount["name"].stringValue ?? "") { causes.append(.notFound("\(field).name", mount["name"])) }
-            let target = mount["mountPath"].stringValue ?? ""
-            if target.isEmpty { causes.append(.required("\(field).mountPath")) }
-            if !targets.insert(target).inserted { causes.append(.invalid("\(field).mountPath", .string(target), "must be unique")) }
-            let subPath = mount["subPath"].stringValue ?? ""
-            if subPath.hasPrefix("/") { causes.append(.invalid("\(field).subPath", .string(subPath), "must be a relative path")) }
-            if subPath.split(separator: "/").contains("..") { causes.append(.invalid("\(field).subPath", .string(subPath), "must not contain '..'")) }
-        }
-        for (index, variable) in container["env"].elements.enumerated() {
-            let text = variable["name"].stringValue ?? ""
-            if text.isEmpty { causes.append(.required("\(path).env[\(index)].name")) }
-            else { causes += Names.environmentVariable(text).map { .invalid("\(path).env[\(index)].name", .string(text), $0) } }
-        }
-        return causes + validateResources(container["resources"], "\(path).resources")
-    }
-
-    private static func validateResources(_ resources: JSON, _ path: String) -> [APIStatus.Cause] {
-        var causes: [APIStatus.Cause] = []
-        for list in ["limits", "requests"] {
-            for (name, value) in resources[list].members {
-                guard let quantity = Quantity(value) else {
-                    causes.append(.invalid("\(path).\(list).\(name)", value, Quantity.parseProblem))
-                    continue
-                }
-                if quantity < .zero { causes.append(.invalid("\(path).\(list)[\(name)]", value, "must be greater than or equal to 0")) }
-                if list == "requests", let limit = Quantity(resources["limits"][name]), quantity > limit {
-                    causes.append(.invalid("\(path).requests", value, "must be less than or equal to \(name) limit of \(limit)"))
-                }
-            }
+        if spec["containers"].elements.isEmpty { return VolumeRules.validate(spec["volumes"].elements, path) + [.required("\(path).containers")] }
+        var causes = VolumeRules.validate(spec["volumes"].elements, path) + ContainerRules.validate(spec, path, claims: claims)
+        if spec["shareProcessNamespace"].boolValue == true, spec["hostPID"].boolValue == true {
+            let detail = "ShareProcessNamespace and HostPID cannot both be enabled"
+            causes.append(.invalid("\(path).securityContext.shareProcessNamespace", true, detail))
         }
         return causes
     }

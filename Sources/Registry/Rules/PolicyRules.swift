@@ -102,17 +102,35 @@ enum PolicyRules {
             let path = "spec.limits[\(index)]"
             let type = item["type"].stringValue ?? ""
             if !types.insert(type).inserted { causes.append(.duplicate("\(path).type", .string(type))) }
+            causes += limitType(type, "\(path).type")
             if type == "Pod" {
                 for field in ["default", "defaultRequest"] where !item[field].members.isEmpty {
                     causes.append(.forbidden("\(path).\(field)", "may not be specified when `type` is 'Pod'"))
                 }
             }
+            for field in ["max", "min", "default", "defaultRequest", "maxLimitRequestRatio"] {
+                for name in item[field].members.keys {
+                    let place = "\(path).\(field)[\(name)]"
+                    causes += ["Pod", "Container"].contains(type) ? ResourceChecks.containerResourceName(name, place) : ResourceChecks.resourceName(name, place)
+                }
+            }
             if type == "PersistentVolumeClaim", item["min"]["storage"].isNull, item["max"]["storage"].isNull {
-                causes.append(.required("\(path)", "either minimum or maximum storage value is required, but neither was provided"))
+                causes.append(.required("\(path).limits", "either minimum or maximum storage value is required, but neither was provided"))
+            }
+            for (name, value) in item["maxLimitRequestRatio"].members {
+                guard let ratio = Quantity(value), ratio < Quantity(1) else { continue }
+                causes.append(.invalid("\(path).maxLimitRequestRatio[\(name)]", .string(ratio.description), "ratio \(ratio) is less than 1"))
             }
             causes += order(item, path)
         }
         return causes
+    }
+
+    private static func limitType(_ type: String, _ field: String) -> [APIStatus.Cause] {
+        let problems = Names.qualifiedName(type)
+        if !problems.isEmpty { return problems.map { .invalid(field, .string(type), $0) } }
+        let isKnown = type.contains("/") || ["Pod", "Container", "PersistentVolumeClaim"].contains(type)
+        return isKnown ? [] : [.invalid(field, .string(type), "must be a standard limit type or fully qualified")]
     }
 
     /// Lower bounds are not above upper ones.
@@ -128,7 +146,8 @@ enum PolicyRules {
                 // The field named is the one that has to change, as upstream names it.
                 let field = low == "min" && high != "max" ? "\(path).\(high)[\(name)]" : "\(path).\(low)[\(name)]"
                 let shown = low == "min" && high != "max" ? item[high][name] : value
-                return .invalid(field, shown, "\(what) \(lower) is greater than \(words[high] ?? high) \(upper)")
+                let bound = low == "defaultRequest" && high == "default" ? "default limit value" : words[high] ?? high
+                return .invalid(field, shown, "\(what) \(lower) is greater than \(bound) \(upper)")
             }
         }
     }
@@ -136,17 +155,19 @@ enum PolicyRules {
     static func validateQuota(_ object: JSON, _ old: JSON?, _ context: KindRules.Context) -> [APIStatus.Cause] {
         var causes: [APIStatus.Cause] = []
         for (name, value) in object["spec"]["hard"].members {
-            causes += Names.qualifiedName(name).map { .invalid("spec.hard[\(name)]", .string(name), $0) }
-            if let quantity = Quantity(value), quantity < .zero {
-                causes.append(.invalid("spec.hard[\(name)]", value, "must be greater than or equal to 0"))
-            }
+            causes += ResourceChecks.quotaResourceName(name, "spec.hard[\(name)]")
+            if let quantity = Quantity(value) { causes += ResourceChecks.amount(quantity, of: name, "spec.hard[\(name)]") }
         }
         if let old, old["spec"]["scopes"] != object["spec"]["scopes"] {
             causes.append(.invalid("spec.scopes", object["spec"]["scopes"], "field is immutable"))
         }
         let known = ["Terminating", "NotTerminating", "BestEffort", "NotBestEffort", "PriorityClass", "CrossNamespacePodAffinity", "VolumeAttributesClass"]
-        for (index, scope) in object["spec"]["scopes"].elements.enumerated() where !known.contains(scope.stringValue ?? "") {
-            causes.append(.invalid("spec.scopes[\(index)]", scope, "unsupported scope"))
+        let scopes = object["spec"]["scopes"]
+        for scope in scopes.elements where !known.contains(scope.stringValue ?? "") {
+            causes.append(.invalid("spec.scopes", scopes, "unsupported scope"))
+        }
+        for pair in [("BestEffort", "NotBestEffort"), ("Terminating", "NotTerminating")] as [(JSON, JSON)] {
+            if scopes.elements.contains(pair.0), scopes.elements.contains(pair.1) { causes.append(.invalid("spec.scopes", scopes, "conflicting scopes")) }
         }
         return causes
     }

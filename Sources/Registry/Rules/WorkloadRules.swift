@@ -23,10 +23,15 @@ enum WorkloadRules {
         }
         let policy = spec["template"]["spec"]["restartPolicy"]
         if policy.stringValue != "Always" { causes.append(.notSupported("spec.template.spec.restartPolicy", policy, ["Always"])) }
-        guard let old else {
-            let claims = spec["volumeClaimTemplates"].elements.compactMap { $0["metadata"]["name"].stringValue }
-            return causes + PodRules.validateSpec(spec["template"]["spec"], "spec.template.spec", claims: claims)
+        if !spec["template"]["spec"]["activeDeadlineSeconds"].isNull {
+            causes.append(.forbidden("spec.template.spec.activeDeadlineSeconds", "activeDeadlineSeconds in StatefulSet is not Supported"))
         }
+        let claims = spec["volumeClaimTemplates"].elements.compactMap { $0["metadata"]["name"].stringValue }
+        causes += PodRules.validateTemplate(spec["template"], "spec.template", old: old?["spec"]["template"], claims: claims)
+        if let partition = spec["updateStrategy"]["rollingUpdate"]["partition"].intValue, partition < 0 {
+            causes.append(.invalid("spec.updateStrategy.rollingUpdate.partition", JSON(partition), "must be greater than or equal to 0"))
+        }
+        guard let old else { return causes }
         var before = old["spec"]
         var after = spec
         let mutable = [

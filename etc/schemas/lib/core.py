@@ -12,7 +12,7 @@ KEYS = [
     "x-kubernetes-embedded-resource", "x-kubernetes-int-or-string", "x-kubernetes-preserve-unknown-fields",
     "x-kubernetes-list-type", "x-kubernetes-list-map-keys", "x-kubernetes-map-type", "x-kubernetes-patch-merge-key",
     "x-kubernetes-patch-strategy", "x-kubernetes-group-version-kind", "x-kubernetes-validations",
-    "x-kindling-default-function",
+    "x-kindling-default-function", "x-kindling-checks",
 ]
 
 # Types that Go decodes by a method of their own: the document says too little of them.
