@@ -8,6 +8,8 @@ struct ContainerRun: Sendable {
     var running: (any RunningContainer)?
     /// How the newest attempt ended.
     var ended: TerminatedState?
+    /// The newest attempt had not done its work: the lab stopped it, or it vanished with the machine.
+    var wasCutOff = false
     /// How the attempt before it ended.
     var last: TerminatedState?
     /// Why the next attempt does not start.

@@ -29,6 +29,8 @@ actor PodWorker {
     var measuredAt: Timestamp?
     /// Why the pod is evicted.
     var eviction: String?
+    /// Why containers of it have ended that had not done their work; found when a daemon takes up the pod.
+    var disruption: Disruption?
     private var hasIssuedDelete = false
     private var observers: [CheckedContinuation<Void, Never>] = []
 
@@ -47,6 +49,7 @@ actor PodWorker {
         if spec.isTerminal { return try await settle(spec) }
         if pod.isBeingDeleted { return try await end(spec, because: .deletion) }
         if record == nil, let refusal = PodPolicy.refusal(spec) { return try await reject(spec, refusal) }
+        if let disruption, disruption.ends(spec) { return try await end(spec, because: .disruption(disruption)) }
         let left = timeLeft(spec)
         if let left, left <= .zero { return try await end(spec, because: .deadline) }
         await measureVolumes(spec)
@@ -117,10 +120,11 @@ actor PodWorker {
     }
 
     /// Writes the status where it differs from the stored one.
-    func writeStatus(_ spec: PodSpec, isEnding: Bool = false, failure: WaitingState? = nil) async throws {
+    func writeStatus(_ spec: PodSpec, isEnding: Bool = false, because cause: EndCause? = nil) async throws {
         let status = PodStatus(
             spec: spec, snapshots: snapshots(spec), podAddress: address?.address ?? record?.address ?? "",
-            hostAddress: context.settings.address, failure: failure, isEnding: isEnding, now: context.now
+            hostAddress: context.settings.address, failure: cause?.failure, isDisrupted: cause?.isDisruption ?? false, isEnding: isEnding,
+            now: context.now
         ).json()
         guard status != spec.object.status else { return }
         _ = try await context.client.updateStatus(key, uid: uid) { $0 = status }
