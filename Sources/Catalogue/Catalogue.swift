@@ -31,7 +31,7 @@ public final class Catalogue: Sendable {
         self.path = path
         var reserve = Reserve(beside: path)
         // A daemon has to write a little before it can serve.
-        if Reserve.isFull(at: path) { reserve.release() } else { reserve.make() }
+        if DiskSpace.isFull(reserve.directory) { reserve.release() } else { reserve.make() }
         self.reserve = Mutex(reserve)
         database = try Database(path: path)
         var state = MemoryState(revision: try database.revision(), window: window)
@@ -111,6 +111,11 @@ public final class Catalogue: Sendable {
     /// Lets the file grow to so many pages only, as a full disk would: for tests.
     func limitPagesForTesting(to pages: Int) async throws {
         try await database.queue.write { try $0.execute(sql: "PRAGMA max_page_count = \(pages)") }
+    }
+
+    /// Gives the reserve back where the disk is full, for the last notes of a lab that is stopped.
+    public func releaseReserveIfFull() {
+        reserve.withLock { reserve in if DiskSpace.isFull(reserve.directory) { reserve.release() } }
     }
 
     /// Whether `close` was called.

@@ -134,13 +134,15 @@ struct Database {
         case .SQLITE_CORRUPT, .SQLITE_NOTADB: return .corrupt(path: path, problem: problem.message ?? "not a database")
         case .SQLITE_FULL: return .full(path: path)
         // Where the space of its auxiliary files cannot be had, SQLite speaks of the file or of the disk's failure.
-        case .SQLITE_IOERR where Reserve.isFull(at: path), .SQLITE_CANTOPEN where Reserve.isFull(at: path): return .full(path: path)
+        case .SQLITE_IOERR where isOnFullDisk(path), .SQLITE_CANTOPEN where isOnFullDisk(path): return .full(path: path)
         default: return .unusable(path: path, problem: problem.message ?? "\(problem.resultCode)")
         }
     }
 }
 
 extension Database {
+    private static func isOnFullDisk(_ path: String) -> Bool { DiskSpace.isFull(path.lastIndex(of: "/").map { String(path[..<$0]) } ?? ".") }
+
     /// On a full disk the views of the last start are good enough.
     private static func makeViews(_ queue: DatabaseQueue, path: String) throws {
         do {

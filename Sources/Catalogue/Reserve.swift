@@ -13,7 +13,11 @@ struct Reserve {
     private(set) var isReleased = false
     private var isHeld = false
 
+    /// The directory that the file is in.
+    let directory: String
+
     init(beside catalogue: String) {
+        directory = catalogue.lastIndex(of: "/").map { String(catalogue[..<$0]) } ?? "."
         path = "\(catalogue).reserve"
         var info = stat()
         if stat(path, &info) == 0, info.st_size == Self.size, Int(info.st_blocks) * 512 >= Self.size { isHeld = true }
@@ -21,14 +25,12 @@ struct Reserve {
 
     /// Sets the space aside where there is room.
     mutating func make() {
-        guard !isHeld, Self.free(at: path) >= Self.size + Self.margin else { return }
+        guard !isHeld, DiskSpace.free(directory) >= Self.size + Self.margin else { return }
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { return }
         defer { close(descriptor) }
-        // Not posix_fallocate, which would write every block where the file system has no fallocate: there, nothing is set aside.
-        if fallocate(descriptor, 0, 0, off_t(Self.size)) == 0 { isHeld = true } else { unlink(path) }
-        // Nothing can be set aside on a file system without fallocate; there is room, though.
-        isReleased = false
+        if posix_fallocate(descriptor, 0, off_t(Self.size)) == 0 { isHeld = true } else { unlink(path) }
+        isReleased = !isHeld
     }
 
     mutating func release() {
@@ -37,14 +39,24 @@ struct Reserve {
         isHeld = false
     }
 
-    /// Bytes that this user may still write on the disk of a file; `Int.max` where that cannot be told.
-    static func free(at path: String) -> Int {
+}
+
+/// What is left of the disk that a directory is on.
+public enum DiskSpace {
+    /// Bytes that this user may still write there; `Int.max` where that cannot be told.
+    public static func free(_ directory: String) -> Int {
         var info = statvfs()
-        let directory = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
         guard statvfs(directory.isEmpty ? "/" : directory, &info) == 0 else { return .max }
         return Int(info.f_bavail) * Int(info.f_frsize)
     }
 
-    /// So little is left that the next page may not find room.
-    static func isFull(at path: String) -> Bool { free(at: path) < 64 << 10 }
+    /// So little is left that the next file may not find room.
+    public static func isFull(_ directory: String) -> Bool { free(directory) < 64 << 10 }
+
+    /// What to tell a user whose disk is full; `nil` where it is not.
+    public static func problem(_ directory: String) -> String? {
+        let free = free(directory)
+        guard free < 64 << 10 else { return nil }
+        return "the disk of \(directory) is full (\(free >> 10) KiB are left): free some MiB there, then run 'lab up' again"
+    }
 }

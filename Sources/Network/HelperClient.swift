@@ -56,6 +56,11 @@ public final class HelperClient: Sendable {
         _ = try await exchange(["keep", socket.name], sending: socket.descriptor)
     }
 
+    /// Has the lab's own control groups removed when the lab ends.
+    public func remember(groups: [String]) async throws(NetworkError) {
+        if !groups.isEmpty { _ = try await exchange(["groups"] + groups, sending: nil) }
+    }
+
     /// Opens the way out of labd's namespace if it is not open. Throws `helperRefused` with what to install.
     @discardableResult
     public func uplinkUp() async throws(NetworkError) -> UplinkStatus { try await request(["uplink", "up"], as: Uplink.self).uplink }

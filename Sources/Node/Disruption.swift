@@ -1,3 +1,4 @@
+import Catalogue
 import KubeModel
 
 /// Why containers ended that had not done their work, through no fault of their own.

@@ -161,7 +161,7 @@ actor PodWorker {
     /// Gives back what only running containers need. Logs stay until the pod's object goes.
     func cleanUp() async throws {
         if isCleaned { return }
-        try keepFiles()
+        try unlessLeaving { try keepFiles() }
         if let address { context.network.release(address) }
         context.gpus.release(uid)
         context.configUsers.set(key, [])
@@ -176,11 +176,19 @@ actor PodWorker {
             // A later daemon must not think that the address is still this pod's.
             record?.address = ""
             record?.gpus = [:]
-            try record?.write(to: directory.path)
+            try unlessLeaving { try record?.write(to: directory.path) }
         }
         address = nil
         isCleaned = true
         notifyObservers()
+    }
+
+    /// Notes for later are not needed for a pod on its way out: a full disk must not keep it.
+    private func unlessLeaving(_ body: () throws -> Void) throws {
+        do { try body() } catch {
+            if let pod = context.catalogue.get(key), pod.uid == uid, !pod.isBeingDeleted { throw error }
+            context.logger.warning("a leaving pod's note was not written", metadata: ["pod": "\(key)", "error": "\(error)"])
+        }
     }
 
     // MARK: Observers

@@ -23,6 +23,8 @@
 
 #include "common.h"
 
+#define STATE_CHECK_MS 2000
+
 void helper_log(const char *format, ...) {
     char stamp[32] = "", line[MESSAGE_SIZE];
     time_t now = time(NULL);
@@ -122,6 +124,7 @@ static int parse(struct helper *h, int argc, char **argv) {
     }
     h->state = prepared_directory(state, "the state");
     if (h->state == NULL) return EXIT_FAILED;
+    state_remember(h);
     h->runtime = prepared_directory(runtime, "the runtime");
     if (h->runtime == NULL) return EXIT_FAILED;
     h->runtime_fd = open(h->runtime, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -253,11 +256,13 @@ static void on_event(struct helper *h, uint64_t data) {
 static void loop(struct helper *h) {
     struct epoll_event event;
     while (!h->done) {
-        if (epoll_wait(h->epoll, &event, 1, -1) == 1) on_event(h, event.data.u64);
+        if (epoll_wait(h->epoll, &event, 1, STATE_CHECK_MS) == 1) on_event(h, event.data.u64);
+        state_check(h);
         if (!h->stopping) continue;
         if (h->uplink.state == UPLINK_UP) uplink_down(h, (struct waiter){-1, 0});
         h->done = h->uplink.state == UPLINK_DOWN;
     }
+    if (h->labd.pid == 0) groups_remove(h);
     unlinkat(h->runtime_fd, "helper.sock", 0);
     record_write(h);
     helper_log("ended");

@@ -137,6 +137,8 @@ struct LabStarter {
     }
 
     private func failure(_ problem: String, _ tail: LogTail) -> CommandError {
+        // On a full disk the log does not say so either.
+        if let full = context.paths.fullDisk { return CommandError("\(full) (\(problem))") }
         let lines = tail.lines(8)
         guard !lines.isEmpty else {
             return CommandError(problem + (SmallFile.exists(context.daemonLog) ? "; its log is \(context.daemonLog)" : ""))
