@@ -52,6 +52,15 @@ extension PodWorker {
         return exit.finishedAt >= time && !wasEndedEarly(container, attempt)
     }
 
+    /// A supervisor that was being killed as the daemon took it up, with all other processes of the lab perhaps.
+    func noteLoss(of container: String) {
+        guard let pod = context.catalogue.get(key), pod.uid == uid, var run = containers[container],
+            let spec = PodSpec(pod).all.first(where: { $0.name == container })
+        else { return }
+        note(.lost, spec, &run)
+        containers[container] = run
+    }
+
     /// Notes that an attempt did not come to its own end. Sidecars and those who only look on have no end of their own.
     func note(_ cause: Disruption, _ container: ContainerSpec, _ run: inout ContainerRun) {
         guard !container.isEphemeral else { return }

@@ -33,6 +33,7 @@ extension PodWorker {
                 continue
             case .running(let running):
                 run.running = running
+                run.isAdopted = true
                 adopted = running
             case .finished(let exit):
                 run.ended = terminated(name, attempt: number, exit)

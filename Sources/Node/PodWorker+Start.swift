@@ -220,6 +220,7 @@ extension PodWorker {
         run.attempt = attempt
         run.ended = nil
         run.wasCutOff = false
+        run.isAdopted = false
         run.waiting = nil
         run.health = ContainerHealth(container)
         run.postStart = .done

@@ -146,6 +146,7 @@ actor PodWorker {
         containers[name]?.cancelQuestions()
         containers[name]?.running = nil
         containers[name]?.ended = terminated(name, attempt: attempt, exit)
+        if exit.isLost, run.isAdopted { noteLoss(of: name) }
         run.end?.set()
         notifyObservers()
         context.queue.add(key)

@@ -338,6 +338,8 @@ int shim_helper(int argc, char **argv) {
     h->ns = (struct namespaces){-1, -1, -1, 0, 0, 0};
     h->labd.pidfd = h->uplink.process.pidfd = -1;
     h->started = time(NULL);
+    // What the lab makes is as open as its code says, whoever calls; labd inherits it.
+    umask(022);
     // The helper lives for days: a descriptor of whoever called it must not stay open that long.
     close_range(3, ~0U, 0);
     for (int i = 0; i < CLIENTS_MAX; i++) h->clients[i].fd = -1;
