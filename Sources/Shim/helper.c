@@ -75,7 +75,7 @@ static char *prepared_directory(const char *path, const char *what) {
         mkdir(copy, 0755);
         *slash = '/';
     }
-    mkdir(copy, 0700);
+    int refusal = mkdir(copy, 0700) < 0 && errno != EEXIST ? errno : 0;
     struct stat info;
     char *real = realpath(copy, NULL);
     if (real != NULL && stat(real, &info) == 0 && !S_ISDIR(info.st_mode)) {
@@ -83,7 +83,8 @@ static char *prepared_directory(const char *path, const char *what) {
         return NULL;
     }
     if (real == NULL || stat(real, &info) < 0) {
-        fprintf(stderr, "lab-shim: cannot use %s directory %s: %s\n", what, path, strerror(errno));
+        fprintf(stderr, "lab-shim: cannot use %s directory %s: %s\n", what, path,
+                strerror(refusal && errno == ENOENT ? refusal : errno));
         return NULL;
     }
     if (info.st_uid != geteuid() || (info.st_mode & 0022)) {

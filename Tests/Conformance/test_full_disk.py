@@ -1,6 +1,5 @@
 """A small tmpfs as state directory, filled to the last byte: what takes space is refused, what frees some is not."""
 
-import os
 import re
 import subprocess
 
@@ -34,8 +33,12 @@ def fill(lab):
     return filler
 
 
+def config(name, size):
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"a": "x" * size}}
+
+
 def refused(lab, name):
-    result = lab.kubectl("create", "cm", name, f"--from-literal=a={'x' * 100000}", check=False)
+    result = lab.kubectl("create", "-f", "-", input=config(name, 100000), check=False)
     return result.stderr.strip() if result.returncode != 0 else ""
 
 
@@ -55,14 +58,14 @@ def test_deletions_free_space_and_it_recovers_by_itself(small, shows):
     small.kubectl("apply", "-n", "heap", "-f", "-", input=[shell("on", "sleep 300", terminationGracePeriodSeconds=1)])
     small.wait("pod/on", "condition=Ready", "heap")
     for number in range(20):
-        small.kubectl("create", "cm", f"big{number}", "-n", "heap", f"--from-literal=a={'x' * 200000}")
+        small.kubectl("create", "-n", "heap", "-f", "-", input=config(f"big{number}", 200000))
     filler = fill(small)
     message, written = until_refused(small)
     assert re.search(r"disk|space|full", message), message
     assert small.get("cm", "before", "default")["data"] == {"a": "b"}
     # One object, one that grows, a namespace with all that is in it: collection and finalizers too.
     small.kubectl("delete", "cm", "big0", "-n", "heap")
-    assert small.kubectl("patch", "cm", "before", "-p", '{"data":{"a":"' + "y" * 200000 + '"}}', check=False).returncode != 0
+    assert small.kubectl("patch", "cm", "before", "-p", '{"data":{"a":"' + "y" * 100000 + '"}}', check=False).returncode != 0
     small.kubectl("delete", "pod", "on", "-n", "heap", "--timeout=30s")
     small.kubectl("delete", "ns", "heap", "--timeout=60s")
     assert not small.supervisors()
@@ -100,7 +103,7 @@ def test_pods_that_end_or_fill_the_disk(small, shows):
 def test_a_start_on_a_full_disk(small, shows):
     """The lab starts on its reserve and serves what it has; without one it says in a line what is full."""
     small.up()
-    small.kubectl("create", "cm", "kept", f"--from-literal=a={'x' * 100000}")
+    small.kubectl("create", "-f", "-", input=config("kept", 100000))
     small.down()
     filler = fill(small)
     small.up()

@@ -1,7 +1,6 @@
 """`lab up` and `lab down` where the surroundings are not as one expects: a working lab or one clear line."""
 
 import os
-import resource
 import shlex
 import shutil
 import subprocess
@@ -82,7 +81,7 @@ def test_a_state_path_longer_than_a_sockets_may_be(place, shows):
 @pytest.mark.parametrize("options", ["ro", "noexec,nosuid,nodev"])
 def test_the_file_system_of_the_state(fresh, options, shows):
     fresh.state.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size=64m,{options}", "tmpfs", str(fresh.state)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size=64m,mode=0755,{options}", "tmpfs", str(fresh.state)], check=True)
     try:
         result = fresh.up(check=False)
         if options == "ro":
@@ -119,7 +118,7 @@ def test_control_groups_that_cannot_be_written(fresh):
 
 
 def test_limits_of_processes_and_files(fresh):
-    """An address space that is limited is none that labd could start in: it says so."""
+    """Files of half a kilobyte at most: no catalogue can be made."""
     result = run(fresh, "ulimit -f 1; $LAB up")
     if result.returncode == 0:
         works(fresh, result)
