@@ -3,6 +3,7 @@
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -115,6 +116,39 @@ def test_control_groups_that_cannot_be_written(fresh):
     script = "mount -t tmpfs -o ro none /sys/fs/cgroup; " + " ".join(shlex.quote(str(w)) for w in (fresh.binaries / "lab", "--state", fresh.state, "up"))
     result = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120, check=False)
     works(fresh, result)
+
+
+@pytest.mark.accounts("user")
+@pytest.mark.parametrize("home", [None, "relative"])
+def test_the_home_is_the_accounts_where_the_environment_has_none(place, home, shows):
+    """Then even the default place of the state is found."""
+    made = place.lab("unused")
+    environment = {key: value for key, value in made.account.environment().items() if key != "HOME"} | ({"HOME": home} if home else {})
+    command = [str(made.binaries / "lab")]
+    options = {"capture_output": True, "text": True, "stdin": subprocess.DEVNULL, "cwd": made.directory, "env": environment, "check": False, **made.account.identity()}
+    up = subprocess.run([*command, "up"], timeout=120, **options)
+    down = subprocess.run([*command, "down"], timeout=120, **options)
+    assert up.returncode == 0 and f"{made.account.home}/.local/state/kindling" in up.stdout, up.stdout + up.stderr
+    assert "has ended" in down.stdout and not (made.directory / "relative").exists()
+    shows(up.stdout.splitlines()[1].strip())
+
+
+@pytest.mark.accounts("root")
+def test_programs_that_are_stopped(fresh, shows):
+    """Nobody waits for ever, and each is told what to do."""
+    fresh.up()
+    daemon = fresh.daemon_pid
+    helper = next(pid for pid, words in fresh.processes().items() if " helper " in words)
+    os.kill(daemon, signal.SIGSTOP)
+    status = fresh.lab("status", check=False)
+    assert status.returncode == 1 and "does not answer" in status.stdout
+    os.kill(helper, signal.SIGSTOP)
+    try:
+        line = says(fresh.down(check=False), f"kill -CONT {helper}")
+    finally:
+        os.kill(helper, signal.SIGCONT)
+    assert "has ended" in fresh.down("--timeout", "1").stdout
+    shows(line)
 
 
 def test_limits_of_processes_and_files(fresh):

@@ -133,7 +133,7 @@ struct LabStarter {
             try await Task.sleep(for: pause)
             pause = min(pause * 2, .milliseconds(200))
         }
-        throw failure("labd is not ready after \(Self.patience.components.seconds) s", tail)
+        throw failure("labd is not ready after \(Self.patience.components.seconds) s ('\(context.command) down' ends it whatever it does)", tail)
     }
 
     private func failure(_ problem: String, _ tail: LogTail) -> CommandError {
