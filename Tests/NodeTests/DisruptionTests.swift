@@ -88,6 +88,20 @@ struct DisruptionTests {
         #expect(pod.mainStatus["state"]["terminated"]["reason"] == "ContainerStatusUnknown")
     }
 
+    @Test func aContainerThatIsLostAsItIsTakenUpIsADisruptionToo() async throws {
+        let lab = try await Lab()
+        lab.script("main", .run())
+        try await lab.start()
+        try await lab.create("dying")
+        try await lab.waitForPhase("dying", "Running")
+        try await lab.kill()
+        try await lab.start()
+        let container = try #require(lab.machine.container("main-0"))
+        container.end(ContainerExit(exitCode: 137, signal: 9, startedAt: container.startedAt, finishedAt: .current, isLost: true))
+        let pod = try #require(try await lab.waitForPhase("dying", "Failed"))
+        #expect(pod.wasEndedByNode)
+    }
+
     @Test func whatEndedByItselfBeforeHasEndedByItself() async throws {
         let lab = try await Lab()
         lab.script("main", .run())
