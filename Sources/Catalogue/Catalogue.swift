@@ -20,6 +20,8 @@ public final class Catalogue: Sendable {
     private let database: Database
     private let state: Mutex<MemoryState>
     private let pending = Mutex(Pending())
+    /// Only on the writer's queue.
+    private let reserve: Mutex<Reserve>
     private let queue = DispatchQueue(label: "catalogue.writer", qos: .userInitiated)
     private let identifiers = Atomic<UInt64>(0)
 
@@ -27,6 +29,10 @@ public final class Catalogue: Sendable {
     /// - Parameter window: how many changes are kept for watches that start in the past.
     public init(path: String, window: Int = 20_000) throws(CatalogueError) {
         self.path = path
+        var reserve = Reserve(beside: path)
+        // A daemon has to write a little before it can serve.
+        if DiskSpace.isFull(reserve.directory) { reserve.release() } else { reserve.make() }
+        self.reserve = Mutex(reserve)
         database = try Database(path: path)
         var state = MemoryState(revision: try database.revision(), window: window)
         try database.load(into: &state)
@@ -110,6 +116,11 @@ public final class Catalogue: Sendable {
         try await database.queue.write { try $0.execute(sql: "PRAGMA max_page_count = \(pages)") }
     }
 
+    /// Gives the reserve back where the disk is full, for the last notes of a lab that is stopped.
+    public func releaseReserveIfFull() {
+        reserve.withLock { reserve in if DiskSpace.isFull(reserve.directory) { reserve.release() } }
+    }
+
     /// Whether `close` was called.
     public var isClosed: Bool { pending.withLock { $0.isClosed } }
 
@@ -146,8 +157,35 @@ public final class Catalogue: Sendable {
         }
     }
 
-    /// Runs the bodies one after the other, each on top of the one before, and commits them together.
+    /// Runs the bodies one after the other, each on top of the one before, and commits them together. Where the disk is full each is
+    /// run alone: those that free space go through.
     private func run(_ jobs: [Job]) {
+        if !isShort {
+            let (answers, problem) = attempt(jobs, using: { commit($0) })
+            guard case .full = problem else {
+                for answer in answers { answer(problem) }
+                return
+            }
+        }
+        // The answers of what was rolled back are dropped, and every body is run again.
+        for job in jobs {
+            let (answers, problem) = attempt([job], using: { commitOnFullDisk($0) })
+            for answer in answers { answer(problem) }
+        }
+    }
+
+    /// Whether the reserve is given back and there is no room to set it aside again.
+    private var isShort: Bool {
+        reserve.withLock { reserve in
+            if reserve.isReleased { reserve.make() }
+            return reserve.isReleased
+        }
+    }
+
+    /// Runs bodies and commits what they wrote, as one.
+    private func attempt(
+        _ jobs: [Job], using commit: (Batch) -> CatalogueError?
+    ) -> (answers: [@Sendable (CatalogueError?) -> Void], problem: CatalogueError?) {
         var batch = Batch(revision: revision)
         var staged: [ObjectKey: StoredObject?] = [:]
         var answers: [@Sendable (CatalogueError?) -> Void] = []
@@ -161,14 +199,27 @@ public final class Catalogue: Sendable {
             staged.merge(transaction.staged) { $1 }
             batch.changes += transaction.changes
             batch.observations += transaction.observations
-            batch.forgottenTrials += transaction.forgottenTrials
+            batch.forgotten += transaction.forgotten
             batch.revision = transaction.revision
         }
-        var problem: CatalogueError?
-        if !batch.isEmpty {
-            do throws(CatalogueError) { try database.commit(batch) } catch { problem = error }
-            if problem == nil { state.withLock { $0.publish(batch.changes) } }
-        }
-        for answer in answers { answer(problem) }
+        if batch.isEmpty { return (answers, nil) }
+        let problem = commit(batch)
+        if problem == nil { state.withLock { $0.publish(batch.changes) } }
+        return (answers, problem)
+    }
+
+    private func commit(_ batch: Batch) -> CatalogueError? {
+        do throws(CatalogueError) { try database.commit(batch) } catch { return error }
+        return nil
+    }
+
+    /// What takes space waits until there is more than the reserve; what frees some may use the reserve.
+    private func commitOnFullDisk(_ batch: Batch) -> CatalogueError? {
+        if isShort, !batch.isRelief { return .full(path: path) }
+        let problem = commit(batch)
+        guard case .full = problem, batch.isRelief else { return problem }
+        reserve.withLock { $0.release() }
+        database.reuseLog()
+        return commit(batch)
     }
 }

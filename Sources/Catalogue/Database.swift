@@ -26,7 +26,7 @@ struct Database {
                 throw CatalogueError.newer(path: path, migration: unknown)
             }
             try migrator.migrate(queue)
-            try queue.write { try $0.execute(sql: Migrations.views) }
+            try Self.makeViews(queue, path: path)
         } catch {
             throw Self.translate(error, path: path)
         }
@@ -82,14 +82,21 @@ struct Database {
                         entry.trial.namespace, entry.trial.trial, entry.trial.uid, entry.sequence, entry.time, entry.metric, entry.value,
                     ])
                 }
-                for trial in batch.forgottenTrials {
-                    try database.execute(sql: "DELETE FROM observations WHERE trial_uid = ?", arguments: [trial.uid])
+                for entry in batch.forgotten {
+                    let sql = "DELETE FROM observations WHERE trial_uid = ? AND sequence BETWEEN ? AND ?"
+                    try database.execute(sql: sql, arguments: [entry.trial.uid, entry.places.lowerBound, entry.places.upperBound])
                 }
                 try database.cachedStatement(sql: "UPDATE meta SET value = ? WHERE key = 'revision'").execute(arguments: [batch.revision])
             }
         } catch {
             throw Self.translate(error, path: path)
         }
+    }
+
+    /// Brings the log's content into the file, so that the log's space is written anew. Best effort: on a full disk the file may not
+    /// be able to grow.
+    func reuseLog() {
+        do { try queue.writeWithoutTransaction { _ = try $0.checkpoint(.restart) } } catch {}
     }
 
     func observations(of trial: TrialKey) throws(CatalogueError) -> [Observation] {
@@ -126,8 +133,22 @@ struct Database {
         switch problem.resultCode {
         case .SQLITE_CORRUPT, .SQLITE_NOTADB: return .corrupt(path: path, problem: problem.message ?? "not a database")
         case .SQLITE_FULL: return .full(path: path)
-        case .SQLITE_IOERR where problem.message?.contains("disk") == true: return .unusable(path: path, problem: problem.message ?? "I/O error")
+        // Where the space of its auxiliary files cannot be had, SQLite speaks of the file or of the disk's failure.
+        case .SQLITE_IOERR where isOnFullDisk(path), .SQLITE_CANTOPEN where isOnFullDisk(path): return .full(path: path)
         default: return .unusable(path: path, problem: problem.message ?? "\(problem.resultCode)")
+        }
+    }
+}
+
+extension Database {
+    private static func isOnFullDisk(_ path: String) -> Bool { DiskSpace.isFull(path.lastIndex(of: "/").map { String(path[..<$0]) } ?? ".") }
+
+    /// On a full disk the views of the last start are good enough.
+    private static func makeViews(_ queue: DatabaseQueue, path: String) throws {
+        do {
+            try queue.write { try $0.execute(sql: Migrations.views) }
+        } catch {
+            guard case .full = translate(error, path: path), try queue.read({ try $0.viewExists("trials") }) else { throw error }
         }
     }
 }
@@ -136,7 +157,17 @@ struct Database {
 struct Batch {
     var changes: [Change] = []
     var observations: [Observation] = []
-    var forgottenTrials: [TrialKey] = []
+    var forgotten: [ForgottenObservations] = []
     var revision: Int64
-    var isEmpty: Bool { changes.isEmpty && observations.isEmpty && forgottenTrials.isEmpty }
+    /// It frees space, or takes no more than was taken: deletions, what happens to objects on their way out, and changes that do not
+    /// make an object longer, such as the times in a heartbeat.
+    var isRelief: Bool {
+        observations.isEmpty && changes.allSatisfy { change in
+            if change.kind == .deleted || change.object.isBeingDeleted { return true }
+            guard let previous = change.previous else { return false }
+            return change.object.storedSize <= previous.storedSize
+        }
+    }
+
+    var isEmpty: Bool { changes.isEmpty && observations.isEmpty && forgotten.isEmpty }
 }

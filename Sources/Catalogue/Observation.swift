@@ -11,6 +11,12 @@ public struct TrialKey: Hashable, Sendable {
     }
 }
 
+/// Metric values that are to be removed.
+struct ForgottenObservations: Sendable {
+    let trial: TrialKey
+    let places: ClosedRange<Int64>
+}
+
 /// One value of one metric as a trial reported it (Katib: `MetricLog`).
 public struct Observation: Hashable, Sendable {
     public let trial: TrialKey

@@ -31,6 +31,9 @@ public final class StoredObject: Sendable {
         }
     }
 
+    /// In bytes, as the file keeps it.
+    var storedSize: Int { encoded.count + (intent?.encoded().count ?? 0) }
+
     public var uid: String { value["metadata"]["uid"].stringValue ?? "" }
     public var name: String { key.name }
     public var namespace: String { key.namespace }

@@ -11,7 +11,7 @@ public final class WriteTransaction {
     private(set) var staged: [ObjectKey: StoredObject?] = [:]
     private(set) var changes: [Change] = []
     private(set) var observations: [Observation] = []
-    private(set) var forgottenTrials: [TrialKey] = []
+    private(set) var forgotten: [ForgottenObservations] = []
     /// Set when the body threw: nothing of it is kept.
     var isAbandoned = false
     /// The revision of the newest change, staged ones included.
@@ -84,5 +84,8 @@ public final class WriteTransaction {
     public func append(_ new: [Observation]) { observations += new }
 
     /// Removes the metric values of one trial.
-    public func forgetObservations(of trial: TrialKey) { forgottenTrials.append(trial) }
+    /// - Parameter places: only those whose place in the trial's log lies in it; `nil` means all.
+    public func forgetObservations(of trial: TrialKey, in places: ClosedRange<Int64>? = nil) {
+        forgotten.append(ForgottenObservations(trial: trial, places: places ?? .min ... .max))
+    }
 }

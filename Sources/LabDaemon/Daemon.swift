@@ -46,7 +46,7 @@ public struct Daemon: Sendable {
         let authority = try Authority(directory: paths.keys)
         let registry = try Registry(catalogue: catalogue, logger: logger, rules: KatibRules.all, moreRules: AccessRules.all)
         let tokens = TokenIssuer(key: try authority.tokenKey(), catalogue: catalogue, clock: .system)
-        try await Bootstrap.run(registry)
+        try await bootstrap(registry)
         let helper = HelperClient(runtimeDirectory: paths.runtime)
         let network = try await makeNetwork(helper)
         let agent = try await makeNode(registry, helper, network, tokens)
@@ -68,6 +68,7 @@ public struct Daemon: Sendable {
             group.addTask { await serving.value }
             group.addTask { await runControllers(registry, agent, exposer, authority, tokens) }
             group.addTask { await stop.wait() }
+            group.addTask { await endWithState(agent) }
             // Whatever ends first ends the daemon: a server that cannot serve is no use.
             await group.next()
             server.shutDown()
@@ -109,6 +110,9 @@ public struct Daemon: Sendable {
         settings.version = Version.kubernetes
         settings.apiAddress = APIService.address.description
         let runtime = try SandboxRuntime(configuration: SandboxConfiguration(shimPath: options.shim, instance: Self.instance(paths.state)))
+        do { try await helper.remember(groups: runtime.ownGroups) } catch {
+            logger.warning("empty control groups will stay behind", metadata: ["error": "\(error)"])
+        }
         if options.hasUplink { try await network.allowEgress(through: try await helper.uplinkUp()) }
         return try NodeAgent(
             registry: registry, runtime: runtime, network: network, images: images, settings: settings, logger: logger,
@@ -178,6 +182,24 @@ public struct Daemon: Sendable {
                 group.addTask { await CustomKindCollector(client: client, manager: manager, beside: collector).run() }
             }
         }
+    }
+
+    /// On a full disk the lab serves what it has: its user frees space through it.
+    private func bootstrap(_ registry: Registry) async throws {
+        do { try await Bootstrap.run(registry) } catch let error as CatalogueError {
+            guard case .full = error, registry.catalogue.count(.namespaces) > 0 else { throw error }
+            logger.warning("the disk is full: what every lab has was not looked after", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Returns when the state directory was removed under the lab, with all pods ended. The helper looks too, and ends what is left.
+    private func endWithState(_ agent: NodeAgent) async {
+        let place = Files.identity(options.paths.state)
+        while Files.identity(options.paths.state) == place, Files.size(options.paths.catalogue) != nil {
+            do { try await Task.sleep(for: .seconds(2)) } catch { return }
+        }
+        logger.error("the state directory was removed: the lab ends", metadata: ["state": "\(options.paths.state)"])
+        _ = await agent.stopPods(longest: 2)
     }
 
     // MARK: Names

@@ -1,3 +1,4 @@
+import Catalogue
 import Glibc
 import Logging
 
@@ -21,7 +22,8 @@ public enum DaemonCommand {
             try await Daemon(options: options, logger: Logger(label: "labd")).run()
             return 0
         } catch {
-            let line = "labd: error: \(error)\n"
+            let full = (try? DaemonOptions(arguments: arguments)).flatMap { DiskSpace.problem($0.paths.state) }
+            let line = "labd: error: \(full.map { "\($0) (\(error))" } ?? "\(error)")\n"
             line.withCString { _ = write(STDERR_FILENO, $0, strlen($0)) }
             return 1
         }

@@ -25,6 +25,12 @@ enum Files {
         return stat(path, &info) == 0 ? Int(info.st_size) : nil
     }
 
+    /// Device and inode of a file or directory; `nil` where there is none.
+    static func identity(_ path: String) -> [UInt]? {
+        var info = stat()
+        return stat(path, &info) == 0 ? [UInt(info.st_dev), UInt(info.st_ino)] : nil
+    }
+
     /// The text of a file; `nil` where there is none.
     static func readIfPresent(_ path: String) throws(Failure) -> String? {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)

@@ -1,4 +1,4 @@
-import Glibc
+import Catalogue
 
 /// Where one lab keeps its things. One directory given with `--state` moves it all, so two labs can run side by side.
 public struct LabPaths: Sendable, Equatable {
@@ -44,6 +44,9 @@ public struct LabPaths: Sendable, Equatable {
     /// What a running labd says of itself: a `DaemonRecord`.
     public var record: String { runtime + "/labd.json" }
     public var helperSocket: String { runtime + "/helper.sock" }
+
+    /// Why the lab cannot write anything, where its disk is full; `nil` where it is not.
+    public var fullDisk: String? { DiskSpace.problem(state) }
 
     /// Without doubled or trailing slashes and `.` steps; symbolic links stay.
     private static func tidy(_ path: String) -> String {

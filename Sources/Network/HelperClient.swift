@@ -56,6 +56,11 @@ public final class HelperClient: Sendable {
         _ = try await exchange(["keep", socket.name], sending: socket.descriptor)
     }
 
+    /// Has the lab's own control groups removed when the lab ends.
+    public func remember(groups: [String]) async throws(NetworkError) {
+        if !groups.isEmpty { _ = try await exchange(["groups"] + groups, sending: nil) }
+    }
+
     /// Opens the way out of labd's namespace if it is not open. Throws `helperRefused` with what to install.
     @discardableResult
     public func uplinkUp() async throws(NetworkError) -> UplinkStatus { try await request(["uplink", "up"], as: Uplink.self).uplink }
@@ -160,7 +165,28 @@ extension HelperClient {
         var sent = descriptor ?? -1
         let rc = kd_send_packet(socket, request, request.count, &sent, descriptor == nil ? 0 : 1)
         guard rc == 0 else { throw .system(rc, "sending '\(words[0])' to the helper") }
+        try awaitAnswer(socket, directory, words)
         return try receive(socket, words[0])
+    }
+
+    /// A helper that somebody has stopped must not hold up whoever asks.
+    private static func awaitAnswer(_ socket: Int32, _ directory: String, _ words: [String]) throws(NetworkError) {
+        let seconds: Int32 =
+            switch words[0] {
+            case "stop-labd": 15 + (words.last.flatMap(Int32.init) ?? 15)
+            case "uplink", stopVerb: 60
+            default: 10
+            }
+        var look = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
+        var count: Int32
+        repeat { count = poll(&look, 1, seconds * 1000) } while count < 0 && errno == EINTR
+        if count != 0 { return }
+        let lock = FileManager.default.contents(atPath: "\(directory)/helper.lock").map { String(decoding: $0, as: UTF8.self) } ?? ""
+        let pid = lock.filter(\.isNumber)
+        throw NetworkError(
+            .system,
+            "the helper (process \(pid)) does not answer '\(words[0])' within \(seconds) s; if it is stopped, 'kill -CONT \(pid)' lets it go on, "
+                + "else 'kill -KILL \(pid)' and then lab up replace it")
     }
 
     private static func receive(_ socket: Int32, _ verb: String) throws(NetworkError) -> Packet {

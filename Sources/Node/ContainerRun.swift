@@ -6,8 +6,12 @@ struct ContainerRun: Sendable {
     /// The number of the newest attempt, which is the count of restarts; -1 before the first.
     var attempt = -1
     var running: (any RunningContainer)?
+    /// The newest attempt was started by an earlier daemon.
+    var isAdopted = false
     /// How the newest attempt ended.
     var ended: TerminatedState?
+    /// The newest attempt had not done its work: the lab stopped it, or it vanished with the machine.
+    var wasCutOff = false
     /// How the attempt before it ended.
     var last: TerminatedState?
     /// Why the next attempt does not start.

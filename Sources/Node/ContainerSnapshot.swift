@@ -43,10 +43,13 @@ struct TerminatedState: Sendable, Equatable {
         self.containerID = containerID
     }
 
+    /// The reason of an end that nobody knows.
+    static let unknown = "ContainerStatusUnknown"
+
     /// What kubelet says of a container that it can no longer find.
     static func lost(containerID: String, startedAt: Timestamp, now: Timestamp) -> TerminatedState {
         TerminatedState(
-            exitCode: 137, signal: 0, reason: "ContainerStatusUnknown",
+            exitCode: 137, signal: 0, reason: unknown,
             message: "The container could not be located when the pod was terminated", startedAt: startedAt, finishedAt: now,
             containerID: containerID)
     }

@@ -152,7 +152,9 @@ final class Kubelet: Sendable {
                 return workers.failures[key] ?? 1
             }
             warn("a pod could not be synced, will be tried again", error, key)
-            context.queue.add(key, after: .milliseconds(min(10 << min(count, 12), 30_000)))
+            // A full disk may have room again at any time, and nobody tells.
+            let longest = if case .full? = error as? CatalogueError { 2000 } else { 30_000 }
+            context.queue.add(key, after: .milliseconds(min(10 << min(count, 12), longest)))
         }
     }
 

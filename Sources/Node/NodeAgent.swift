@@ -73,7 +73,7 @@ public final class NodeAgent: Sendable {
         let context = kubelet.context
         try Files.makeDirectory(context.settings.podsDirectory, mode: 0o711)
         try Files.makeDirectory(context.settings.volumesDirectory, mode: 0o711)
-        try await registration.register(now: context.now)
+        try await register()
         try await StorageClasses.install(context.client)
         await kubelet.recover()
         watchImages()
@@ -104,10 +104,12 @@ public final class NodeAgent: Sendable {
     /// Asks every container to end and kills those that outlive their pod's grace period. The node works no more after this:
     /// nothing is started again, and the next daemon finds how each ended. For the end of the lab.
     /// - Returns: how many containers ran.
-    public func stopPods() async -> Int {
+    /// - Parameter longest: how many seconds containers have at most, whatever their pods' grace periods are.
+    public func stopPods(longest: Int = .max) async -> Int {
         await shutdown()
+        kubelet.context.catalogue.releaseReserveIfFull()
         return await withTaskGroup(of: Int.self) { group in
-            for worker in kubelet.all { group.addTask { await worker.stopContainers() } }
+            for worker in kubelet.all { group.addTask { await worker.stopContainers(longest: longest) } }
             return await group.reduce(0, +)
         }
     }
@@ -144,6 +146,15 @@ public final class NodeAgent: Sendable {
     public func endEarly(namespace: String, pod name: String, uid: String, container: String) async throws {
         guard let worker = kubelet.worker(uid: uid) else { return }
         try await worker.endEarly(container)
+    }
+
+    /// On a full disk the Node of the last start is good enough.
+    private func register() async throws {
+        let context = kubelet.context
+        do { try await registration.register(now: context.now) } catch let error as CatalogueError {
+            guard case .full = error, context.client.get(ObjectKey(.nodes, name: context.settings.name)) != nil else { throw error }
+            context.logger.warning("the node's status was not written", metadata: ["error": "\(error)"])
+        }
     }
 
     /// A name that was unknown may be known after a change of the environments' directory.

@@ -12,6 +12,9 @@ struct PodRecord: Sendable, Equatable {
     var gpus: [String: [Int]] = [:]
     /// The attempts that the lab has ended because they had done enough, by container: their end counts as 0.
     var endedEarly: [String: Int] = [:]
+    /// The attempts that ran when the lab itself stopped the pod, by container, and when that was: written before the first signal.
+    var stopped: [String: Int] = [:]
+    var stoppedAt: Timestamp?
 
     init(uid: String, namespace: String, name: String) {
         self.uid = uid
@@ -27,6 +30,8 @@ struct PodRecord: Sendable, Equatable {
         address = json["address"].stringValue ?? ""
         for (container, indices) in json["gpus"].members { gpus[container] = indices.elements.compactMap(\.intValue) }
         for (container, attempt) in json["endedEarly"].members { endedEarly[container] = attempt.intValue }
+        for (container, attempt) in json["stopped"].members { stopped[container] = attempt.intValue }
+        stoppedAt = json["stoppedAt"].stringValue.flatMap { Timestamp(parsing: $0) }
     }
 
     func write(to directory: String) throws(FileError) {
@@ -39,6 +44,8 @@ struct PodRecord: Sendable, Equatable {
             json["gpus"] = .object(members)
         }
         for (container, attempt) in endedEarly.sorted(by: { $0.key < $1.key }) { json["endedEarly"][container] = JSON(attempt) }
+        for (container, attempt) in stopped.sorted(by: { $0.key < $1.key }) { json["stopped"][container] = JSON(attempt) }
+        if let stoppedAt { json["stoppedAt"] = .string(stoppedAt.nano) }
         try Files.write(json.encoded(), to: "\(directory)/pod.json")
     }
 }

@@ -9,6 +9,8 @@ struct PodStatus {
     var hostAddress: String
     /// Why the pod has failed as a whole, e.g. `DeadlineExceeded`.
     var failure: WaitingState?
+    /// It has failed for no fault of its own, which a condition says.
+    var isDisrupted = false
     /// No container will be started any more.
     var isEnding = false
     var now: Timestamp
@@ -24,6 +26,7 @@ struct PodStatus {
         if let failure, phase == "Failed" {
             status["reason"] = .string(failure.reason)
             status["message"] = .string(failure.message)
+            if isDisrupted { status["conditions"] = Disruption.conditions(status["conditions"].elements, failure.message, now) }
         }
         status["hostIP"] = .string(hostAddress)
         status["hostIPs"] = [["ip": .string(hostAddress)]]

@@ -6,12 +6,15 @@ extension PodWorker {
     /// What each of the pod's containers that run uses, by name.
     func usage() -> [String: ContainerUsage] { containers.compactMapValues { $0.running?.usage() } }
 
-    /// SIGTERM to every container, SIGKILL when the pod's grace is over; returns when all have ended.
+    /// SIGTERM to every container, SIGKILL when the pod's grace is over; returns when all have ended. That it was the lab that
+    /// stopped them is written down first: the next daemon takes it for a disruption and not for a failure of the pod.
+    /// - Parameter longest: how many seconds at most, whatever the pod's grace period is.
     /// - Returns: how many ran.
-    func stopContainers() async -> Int {
+    func stopContainers(longest: Int = .max) async -> Int {
         let running = containers.values.compactMap(\.running)
         if running.isEmpty { return 0 }
-        let grace = context.catalogue.get(key).map { PodSpec($0).gracePeriodSeconds } ?? 0
+        noteStop()
+        let grace = min(context.catalogue.get(key).map { PodSpec($0).gracePeriodSeconds } ?? 0, longest)
         for container in running { container.signal(grace > 0 ? SIGTERM : SIGKILL) }
         await withTaskGroup(of: Void.self) { group in
             for container in running { group.addTask { _ = await container.wait() } }
@@ -23,5 +26,18 @@ extension PodWorker {
             killer.cancel()
         }
         return running.count
+    }
+
+    private func noteStop() {
+        guard var record else { return }
+        record.stopped = containers.filter { $0.value.running != nil }.mapValues(\.attempt)
+        record.stoppedAt = context.now
+        do throws(FileError) {
+            try record.write(to: directory.path)
+            self.record = record
+        } catch {
+            // The pod is stopped all the same; it then counts as ended by a signal.
+            context.logger.warning("that the lab stops a pod could not be noted", metadata: ["pod": "\(key)", "error": "\(error)"])
+        }
     }
 }

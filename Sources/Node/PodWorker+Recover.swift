@@ -33,9 +33,14 @@ extension PodWorker {
                 continue
             case .running(let running):
                 run.running = running
+                run.isAdopted = true
                 adopted = running
-            case .finished(let exit): run.ended = terminated(name, attempt: number, exit)
-            case .lost: run.ended = lost(name, number, status)
+            case .finished(let exit):
+                run.ended = terminated(name, attempt: number, exit)
+                if wasStopped(name, number, exit) { note(.stopped, container, &run) }
+            case .lost:
+                run.ended = lost(name, number, status)
+                if run.ended?.reason == TerminatedState.unknown { note(.lost, container, &run) }
             }
             run.attempt = number
             break
@@ -43,7 +48,8 @@ extension PodWorker {
         if run.attempt < 0 { takeFromStatus(&run, name, status) }
         if run.attempt > 0 {
             run.last = previous(run.attempt, name, numbers, status)
-            run.restarts.resume(tries: run.attempt, at: adopted?.startedAt ?? run.ended?.startedAt ?? context.now)
+            // Being stopped is no crash: what comes back after a disruption comes back at once.
+            if !run.wasCutOff { run.restarts.resume(tries: run.attempt, at: adopted?.startedAt ?? run.ended?.startedAt ?? context.now) }
         }
         guard run.attempt >= 0 else { return }
         run.imageID = status["imageID"].stringValue ?? ""
@@ -102,7 +108,7 @@ extension PodWorker {
         if message.isEmpty { message = lastWords(name, attempt, hasFailed: exit.exitCode != 0) }
         let reason: String
         if exit.isLost {
-            reason = "ContainerStatusUnknown"
+            reason = TerminatedState.unknown
         } else if exit.failure != nil {
             reason = "StartError"
         } else if exit.oomKilled {

@@ -20,7 +20,7 @@ extension PodWorker {
                 if !hasStarted, containers[container.name]?.isStarted != true { return delays.min() }
                 continue
             }
-            if hasStarted || run.ended?.exitCode == 0 { continue }
+            if hasStarted || run.ended?.exitCode == 0 && !run.wasCutOff { continue }
             if run.running != nil { return delays.min() }
             if run.ended != nil, spec.restartPolicy == "Never" { return delays.min() }
             if let delay = await startIfDue(container, spec) { delays.append(delay) }
@@ -45,7 +45,7 @@ extension PodWorker {
         case "Never": return false
         case "OnFailure":
             if case .probe = run.condemnation { return true }
-            return ended.exitCode != 0
+            return ended.exitCode != 0 || run.wasCutOff
         default: return true
         }
     }
@@ -220,6 +220,8 @@ extension PodWorker {
         }
         run.attempt = attempt
         run.ended = nil
+        run.wasCutOff = false
+        run.isAdopted = false
         run.waiting = nil
         run.health = ContainerHealth(container)
         run.postStart = .done

@@ -16,6 +16,8 @@ enum EndCause: Sendable {
     case eviction(String)
     /// All its work is done and only sidecars run.
     case completion
+    /// The lab stopped it, or the machine did.
+    case disruption(Disruption)
 
     /// The pod's `status.reason` and message.
     var failure: WaitingState? {
@@ -23,8 +25,11 @@ enum EndCause: Sendable {
         case .deletion, .completion: nil
         case .eviction(let message): WaitingState("Evicted", message)
         case .deadline: WaitingState("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
+        case .disruption(let disruption): WaitingState(Disruption.reason, disruption.message)
         }
     }
+
+    var isDisruption: Bool { if case .disruption = self { true } else { false } }
 }
 
 extension PodWorker {
@@ -55,7 +60,7 @@ extension PodWorker {
         // Whatever waited to be started again has ended now.
         for name in containers.keys where containers[name]?.ended != nil { containers[name]?.waiting = nil }
         let isRunning = containers.values.contains { $0.running != nil }
-        try await writeStatus(spec, isEnding: true, failure: cause.failure)
+        try await writeStatus(spec, isEnding: true, because: cause)
         if isRunning { return delay }
         if case .deletion = cause {
             try await cleanUp()
@@ -95,7 +100,7 @@ extension PodWorker {
         switch cause {
         case .deletion: return Stopping(killAt: killTime(spec, now))
         case .eviction: return Stopping(killAt: now + Self.evictionGrace)
-        case .completion: break
+        case .completion, .disruption: break
         case .deadline:
             context.client.event(
                 spec.object, reason: "DeadlineExceeded", message: "Pod was active on the node longer than the specified deadline")

@@ -30,6 +30,8 @@ actor PodWorker {
     var measuredAt: Timestamp?
     /// Why the pod is evicted.
     var eviction: String?
+    /// Why containers of it have ended that had not done their work; found when a daemon takes up the pod.
+    var disruption: Disruption?
     private var hasIssuedDelete = false
     private var observers: [CheckedContinuation<Void, Never>] = []
 
@@ -48,6 +50,7 @@ actor PodWorker {
         if spec.isTerminal { return try await settle(spec) }
         if pod.isBeingDeleted { return try await end(spec, because: .deletion) }
         if record == nil, let refusal = PodPolicy.refusal(spec) { return try await reject(spec, refusal) }
+        if let disruption, disruption.ends(spec) { return try await end(spec, because: .disruption(disruption)) }
         let left = timeLeft(spec)
         if let left, left <= .zero { return try await end(spec, because: .deadline) }
         await measureVolumes(spec)
@@ -118,10 +121,11 @@ actor PodWorker {
     }
 
     /// Writes the status where it differs from the stored one.
-    func writeStatus(_ spec: PodSpec, isEnding: Bool = false, failure: WaitingState? = nil) async throws {
+    func writeStatus(_ spec: PodSpec, isEnding: Bool = false, because cause: EndCause? = nil) async throws {
         let status = PodStatus(
             spec: spec, snapshots: snapshots(spec), podAddress: address?.address ?? record?.address ?? "",
-            hostAddress: context.settings.address, failure: failure, isEnding: isEnding, now: context.now
+            hostAddress: context.settings.address, failure: cause?.failure, isDisrupted: cause?.isDisruption ?? false, isEnding: isEnding,
+            now: context.now
         ).json()
         guard status != spec.object.status else { return }
         _ = try await context.client.updateStatus(key, uid: uid) { $0 = status }
@@ -143,6 +147,7 @@ actor PodWorker {
         containers[name]?.cancelQuestions()
         containers[name]?.running = nil
         containers[name]?.ended = terminated(name, attempt: attempt, exit)
+        if exit.isLost, run.isAdopted { noteLoss(of: name) }
         run.end?.set()
         notifyObservers()
         context.queue.add(key)
@@ -158,7 +163,7 @@ actor PodWorker {
     /// Gives back what only running containers need. Logs stay until the pod's object goes.
     func cleanUp() async throws {
         if isCleaned { return }
-        try keepFiles()
+        try unlessLeaving { try keepFiles() }
         if let address { context.network.release(address) }
         context.gpus.release(uid)
         context.configUsers.set(key, [])
@@ -173,11 +178,19 @@ actor PodWorker {
             // A later daemon must not think that the address is still this pod's.
             record?.address = ""
             record?.gpus = [:]
-            try record?.write(to: directory.path)
+            try unlessLeaving { try record?.write(to: directory.path) }
         }
         address = nil
         isCleaned = true
         notifyObservers()
+    }
+
+    /// Notes for later are not needed for a pod on its way out: a full disk must not keep it.
+    private func unlessLeaving(_ body: () throws -> Void) throws {
+        do { try body() } catch {
+            if let pod = context.catalogue.get(key), pod.uid == uid, !pod.isBeingDeleted { throw error }
+            context.logger.warning("a leaving pod's note was not written", metadata: ["pod": "\(key)", "error": "\(error)"])
+        }
     }
 
     // MARK: Observers

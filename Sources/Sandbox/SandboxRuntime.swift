@@ -52,6 +52,9 @@ public final class SandboxRuntime: Sendable {
     /// True when processor limits can be set at all.
     public var limitsProcessor: Bool { controlGroups.limits(.cpu) }
 
+    /// The lab's own control groups, below which those of containers are made: to be removed when the lab has ended.
+    public var ownGroups: [String] { controlGroups.hierarchies.map(\.parent) }
+
     /// Sets up the container and returns once its program has been exec'd.
     ///
     /// Throws ``SetupFailure`` when a step of the set-up failed (the state directory then holds the same as an exit record),

@@ -23,6 +23,8 @@
 
 #include "common.h"
 
+#define STATE_CHECK_MS 2000
+
 void helper_log(const char *format, ...) {
     char stamp[32] = "", line[MESSAGE_SIZE];
     time_t now = time(NULL);
@@ -73,7 +75,7 @@ static char *prepared_directory(const char *path, const char *what) {
         mkdir(copy, 0755);
         *slash = '/';
     }
-    mkdir(copy, 0700);
+    int refusal = mkdir(copy, 0700) < 0 && errno != EEXIST ? errno : 0;
     struct stat info;
     char *real = realpath(copy, NULL);
     if (real != NULL && stat(real, &info) == 0 && !S_ISDIR(info.st_mode)) {
@@ -81,7 +83,8 @@ static char *prepared_directory(const char *path, const char *what) {
         return NULL;
     }
     if (real == NULL || stat(real, &info) < 0) {
-        fprintf(stderr, "lab-shim: cannot use %s directory %s: %s\n", what, path, strerror(errno));
+        fprintf(stderr, "lab-shim: cannot use %s directory %s: %s\n", what, path,
+                strerror(refusal && errno == ENOENT ? refusal : errno));
         return NULL;
     }
     if (info.st_uid != geteuid() || (info.st_mode & 0022)) {
@@ -122,6 +125,7 @@ static int parse(struct helper *h, int argc, char **argv) {
     }
     h->state = prepared_directory(state, "the state");
     if (h->state == NULL) return EXIT_FAILED;
+    state_remember(h);
     h->runtime = prepared_directory(runtime, "the runtime");
     if (h->runtime == NULL) return EXIT_FAILED;
     h->runtime_fd = open(h->runtime, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -253,11 +257,13 @@ static void on_event(struct helper *h, uint64_t data) {
 static void loop(struct helper *h) {
     struct epoll_event event;
     while (!h->done) {
-        if (epoll_wait(h->epoll, &event, 1, -1) == 1) on_event(h, event.data.u64);
+        if (epoll_wait(h->epoll, &event, 1, STATE_CHECK_MS) == 1) on_event(h, event.data.u64);
+        state_check(h);
         if (!h->stopping) continue;
         if (h->uplink.state == UPLINK_UP) uplink_down(h, (struct waiter){-1, 0});
         h->done = h->uplink.state == UPLINK_DOWN;
     }
+    if (h->labd.pid == 0) groups_remove(h);
     unlinkat(h->runtime_fd, "helper.sock", 0);
     record_write(h);
     helper_log("ended");
@@ -333,6 +339,8 @@ int shim_helper(int argc, char **argv) {
     h->ns = (struct namespaces){-1, -1, -1, 0, 0, 0};
     h->labd.pidfd = h->uplink.process.pidfd = -1;
     h->started = time(NULL);
+    // What the lab makes is as open as its code says, whoever calls; labd inherits it.
+    umask(022);
     // The helper lives for days: a descriptor of whoever called it must not stay open that long.
     close_range(3, ~0U, 0);
     for (int i = 0; i < CLIENTS_MAX; i++) h->clients[i].fd = -1;

@@ -21,7 +21,7 @@ enum {
     EXIT_DAEMON = 5,
 };
 
-enum { CLIENTS_MAX = 64, PORTS_MAX = 256, LOST_MAX = 64, ADOPT_MAX = 256, WORDS_MAX = 256, DEVICES_MAX = 32 };
+enum { CLIENTS_MAX = 64, PORTS_MAX = 256, LOST_MAX = 64, ADOPT_MAX = 256, WORDS_MAX = 256, DEVICES_MAX = 32, GROUPS_MAX = 8 };
 #define NAME_SIZE 128
 #define MESSAGE_SIZE 1024
 
@@ -97,6 +97,12 @@ struct helper {
     int port_count;
     struct uplink uplink;
     struct client clients[CLIENTS_MAX];
+    char *groups[GROUPS_MAX];  // the lab's own control groups, which labd has made
+    int group_count;
+    dev_t state_device;
+    ino_t state_inode;
+    time_t state_checked;
+    bool catalogue_seen, state_gone;
     bool stopping, done;
     int exit_code;
 };
@@ -161,6 +167,12 @@ int host_nameservers(char names[][64], int capacity, char *search, size_t search
 // helper_record.c
 void record_write(struct helper *h);
 void record_read(struct helper *h);
+
+// helper_end.c
+bool groups_add(struct helper *h, const char *path);
+void groups_remove(struct helper *h);
+void state_remember(struct helper *h);
+void state_check(struct helper *h);
 
 // helper_json.c: a bounded text that becomes empty instead of overflowing.
 struct text {

@@ -51,6 +51,7 @@ void record_write(struct helper *h) {
     if (h->uplink.state == UPLINK_UP)
         text_add(&state, "uplink %s %d %llu\nchanged %s\n", uplink_kind_name(h->uplink.kind), (int)h->uplink.process.pid,
                  h->uplink.process.started, h->uplink.changed);
+    for (int i = 0; i < h->group_count; i++) text_add(&state, "group %s\n", h->groups[i]);
     for (int i = 0; i < h->port_count && !h->done; i++)
         text_add(&state, "port %s %d %s\n", h->ports[i].address, h->ports[i].port, h->ports[i].name);
     if (h->done) text_add(&state, "stopped\n");
@@ -82,6 +83,8 @@ static void read_line(struct helper *h, char *line, struct recorded *old) {
         h->ports[h->port_count].port = pid;
         h->ports[h->port_count].fd = -1;
         if (h->port_count < PORTS_MAX - 1) h->port_count++;
+    } else if (strncmp(line, "group ", 6) == 0) {
+        groups_add(h, line + 6);
     } else if (strncmp(line, "changed ", 8) == 0) {
         snprintf(old->changed, sizeof old->changed, "%s", line + 8);
     } else if (strcmp(line, "stopped") == 0) {

@@ -170,6 +170,15 @@ static void on_report(struct helper *h, struct request *r) {
     reply(h, r->from, &text, -1);
 }
 
+static void on_groups(struct helper *h, struct request *r) {
+    for (int i = 1; i < r->count; i++) {
+        if (!groups_add(h, r->words[i])) return reply_error(h, r->from, "invalid", "expected: groups PATH..., each of a lab's own group");
+    }
+    record_write(h);
+    struct text text = begin();
+    reply(h, r->from, &text, -1);
+}
+
 static void on_stop(struct helper *h, struct request *r) {
     h->stopping = true;  // answered when the uplink is down and everything is written
     waiter_add(h->end_waiters, r->from);
@@ -182,13 +191,13 @@ static void serve(struct helper *h, struct request *r) {
     } verbs[] = {
         {"status", on_report}, {"host", on_report},       {"ports", on_report},  {"listen", on_listen},
         {"keep", on_keep},     {"close", on_close},       {"uplink", on_uplink}, {"start-labd", on_start},
-        {"stop", on_stop},     {"stop-labd", on_stop_daemon},
+        {"stop", on_stop},     {"stop-labd", on_stop_daemon}, {"groups", on_groups},
     };
     for (size_t i = 0; r->count > 0 && i < sizeof verbs / sizeof verbs[0]; i++) {
         if (strcmp(r->words[0], verbs[i].word) == 0) return verbs[i].serve(h, r);
     }
     reply_error(h, r->from, "invalid",
-                "expected: status, host, ports, listen, keep, close, uplink, start-labd, stop-labd or stop");
+                "expected: status, host, ports, listen, keep, close, uplink, groups, start-labd, stop-labd or stop");
 }
 
 static void split(char *packet, struct request *r) {

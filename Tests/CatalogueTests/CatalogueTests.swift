@@ -139,6 +139,63 @@ private final class Place {
         try catalogue.close()
     }
 
+    @Test func onAFullDiskDeletionsAreNotRefusedWithWhatStandsBesideThem() async throws {
+        let place = try Place()
+        let catalogue = try Catalogue(path: place.path)
+        for number in 0..<8 { _ = try await catalogue.write { $0.put(key("old\(number)"), object("old\(number)"), intent: nil) } }
+        try await catalogue.limitPagesForTesting(to: 20)
+        var large = object("big")
+        large["data"] = .string(String(repeating: "x", count: 1 << 20))
+        let tooLarge = large
+        let outcomes = await withTaskGroup(of: Bool.self) { group in
+            for number in 0..<8 {
+                group.addTask { (try? await catalogue.write { $0.put(key("big\(number)"), tooLarge, intent: nil) }) == nil }
+                group.addTask { (try? await catalogue.write { $0.delete(key("old\(number)")) }) != nil }
+            }
+            return await group.reduce(into: [Bool]()) { $0.append($1) }
+        }
+        #expect(!outcomes.contains(false), "creates are refused, deletions are not")
+        #expect(catalogue.count(things) == 0)
+        try catalogue.close()
+        let again = try Catalogue(path: place.path)
+        #expect(again.count(things) == 0)
+        try again.close()
+    }
+
+    @Test func onlyWhatTakesNoSpaceMayUseTheReserve() throws {
+        func stored(_ text: String, leaving: Bool = false) -> StoredObject {
+            var value = object("a")
+            value["data"] = .string(text)
+            if leaving { value["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z" }
+            return StoredObject(key: key("a"), revision: 1, value: value, intent: nil)
+        }
+        func isRelief(_ change: Change) -> Bool { Batch(changes: [change], revision: 2).isRelief }
+        #expect(!isRelief(Change(kind: .added, object: stored("x"), previous: nil)))
+        #expect(!isRelief(Change(kind: .modified, object: stored("xyz"), previous: stored("x"))))
+        #expect(isRelief(Change(kind: .modified, object: stored("y"), previous: stored("x"))))
+        #expect(isRelief(Change(kind: .modified, object: stored("xyz", leaving: true), previous: stored("x"))))
+        #expect(isRelief(Change(kind: .deleted, object: stored("x"), previous: stored("x"))))
+    }
+
+    @Test func theReserveIsSetAsideAtTheStart() throws {
+        let place = try Place()
+        let catalogue = try Catalogue(path: place.path)
+        let attributes = try FileManager.default.attributesOfItem(atPath: "\(place.path).reserve")
+        #expect(attributes[.size] as? Int == Reserve.size)
+        try catalogue.close()
+    }
+
+    @Test func theValuesOfOnePodOfATrialCanBeForgotten() async throws {
+        let place = try Place()
+        let catalogue = try Catalogue(path: place.path)
+        let trial = TrialKey(namespace: "default", trial: "t", uid: "u")
+        let log = (0..<10).map { Observation(trial: trial, sequence: $0, time: "2026-01-01T00:00:00Z", metric: "loss", value: "\($0)") }
+        try await catalogue.write { $0.append(log) }
+        try await catalogue.write { $0.forgetObservations(of: trial, in: 2...6) }
+        #expect(try catalogue.observations(of: trial).map(\.sequence) == [0, 1, 7, 8, 9])
+        try catalogue.close()
+    }
+
     @Test func metricsAreKeptOnceHoweverOftenALogIsRead() async throws {
         let place = try Place()
         let catalogue = try Catalogue(path: place.path)

@@ -85,6 +85,14 @@ final class Lab {
         agent = try Self.agent(directory, registry, machine, network, images, prober, Logger(label: "test"))
     }
 
+    /// `lab down`: containers are stopped, then the daemon ends.
+    func down() async throws {
+        controllers?.cancel()
+        await controllers?.value
+        _ = await agent.stopPods()
+        agent = try Self.agent(directory, registry, machine, network, images, prober, Logger(label: "test"))
+    }
+
     // MARK: Objects
 
     func key(_ name: String) -> ObjectKey { ObjectKey(.pods, namespace: "default", name: name) }

@@ -13,6 +13,15 @@ private func pod(
         finished: now + .seconds(ended), created: now, readyTransition: nil, completionIndex: index)
 }
 
+/// One that `lab down` cut off.
+private func cutOff(_ name: String, index: Int? = nil) -> PodFacts {
+    var facts = pod(name, .failed, index: index)
+    facts.wasEndedByNode = true
+    facts.exits = [PodFacts.Exit(container: "main", code: 143)]
+    facts.conditions = ["DisruptionTarget": "True"]
+    return facts
+}
+
 private func job(_ spec: JSON = [:], status: JSON = .null, accounted: String? = nil) -> JobFacts {
     var value: JSON = ["metadata": ["name": "j"], "spec": spec]
     if !status.isNull { value["status"] = status }
@@ -34,6 +43,18 @@ struct JobPlanTests {
     }
 
     static let cases: [Case] = [
+        Case(
+            testDescription: "a pod that the node ended is replaced at once and counts nothing", spec: ["backoffLimit": 0], pods: [cutOff("a")],
+            creates: 1, counts: ["active": 1]),
+        Case(
+            testDescription: "whatever the failure policy says of it",
+            spec: [
+                "backoffLimit": 0,
+                "podFailurePolicy": ["rules": [["action": "FailJob", "onExitCodes": ["operator": "In", "values": [143]]], ["action": "Count", "onPodConditions": [["type": "DisruptionTarget"]]]]],
+            ], pods: [cutOff("a")], creates: 1, counts: ["active": 1]),
+        Case(
+            testDescription: "nor does its index lose a try", spec: ["completions": 2, "parallelism": 2, "completionMode": "Indexed", "backoffLimitPerIndex": 0],
+            pods: [cutOff("a", index: 0), pod("b", .running, index: 1)], creates: 1, counts: ["active": 2]),
         Case(testDescription: "a new Job gets its one pod", spec: [:], pods: [], creates: 1, counts: ["active": 1]),
         Case(testDescription: "all pods are made in one look", spec: ["completions": 10, "parallelism": 4], pods: [], creates: 4, counts: ["active": 4]),
         Case(

@@ -29,6 +29,8 @@ actor MetricsCollector {
     private let catalogue: Catalogue
     private let source: any TrialLogSource
     private var running: [String: Task<Result, any Error>] = [:]
+    /// The pods whose values were removed.
+    private var discarded: Set<String> = []
 
     init(catalogue: Catalogue, source: any TrialLogSource) {
         self.catalogue = catalogue
@@ -54,6 +56,19 @@ actor MetricsCollector {
 
     /// Forgets what was collected from a pod; a task under way is ended.
     func forget(podUID: String) { running.removeValue(forKey: podUID)?.cancel() }
+
+    /// Removes what was collected from a pod that the node ended, so that the history is that of the pod in its place alone.
+    func discard(_ trial: StoredObject, pod: StoredObject) async throws {
+        guard !discarded.contains(pod.uid) else { return }
+        if let task = running.removeValue(forKey: pod.uid) {
+            task.cancel()
+            _ = await task.result
+        }
+        let key = TrialKey(namespace: trial.namespace, trial: trial.name, uid: trial.uid)
+        let base = Self.base(of: pod)
+        try await catalogue.write { $0.forgetObservations(of: key, in: base...base + (1 << 24) - 1) }
+        discarded.insert(pod.uid)
+    }
 
     private func task(_ trial: StoredObject, _ pod: StoredObject) -> Task<Result, any Error> {
         Task { try await Self.collect(trial, pod, source, catalogue) }

@@ -114,7 +114,11 @@ public struct TrialReconciler: Reconciler {
     // MARK: The job's state and the metrics
 
     private func advance(_ state: inout State, _ trial: StoredObject, _ job: StoredObject) async throws {
-        let pods = primaryPods(of: trial)
+        var pods: [StoredObject] = []
+        for pod in primaryPods(of: trial) {
+            // What `lab down` cut off is run again by another pod, and only that one's values count.
+            if pod.wasEndedByNode { try await collector.discard(trial, pod: pod) } else { pods.append(pod) }
+        }
         let outcome = JobOutcome(of: job.value, trial: trial.spec)
         let started = pods.filter { hasStarted($0, trial) }
         guard outcome.state != .running else {

@@ -86,7 +86,9 @@ public struct ControllerManager: Sendable {
             queue.finish(key)
             return
         } catch {
-            let delay = failures.delay(for: key)
+            // A full disk may have room again at any time, and nobody tells.
+            let isFull = if case .full? = error as? CatalogueError { true } else { false }
+            let delay = min(failures.delay(for: key), isFull ? .seconds(5) : .seconds(1000))
             // A conflict is the ordinary course of optimistic writes; anything else deserves to be seen.
             let isConflict = (error as? APIStatus)?.code == 409
             logger.log(level: isConflict ? .debug : .warning, "reconcile failed, will be tried again", metadata: [

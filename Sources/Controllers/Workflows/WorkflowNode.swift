@@ -28,6 +28,13 @@ struct WorkflowNode {
     var isGood: Bool { isDaemon || phase == .succeeded || phase == .skipped || phase == .omitted }
     var isFailedOrError: Bool { phase == .failed || phase == .error }
 
+    /// Takes a pod's node back to the moment before its pod was made.
+    static func restart(_ json: inout JSON) {
+        json["phase"] = "Pending"
+        json["finishedAt"] = .null
+        for field in ["message", "outputs", "daemoned", "podIP", "hostNodeName"] { json.remove(field) }
+    }
+
     /// The id of a node: the workflow's name for the root, else that and a hash of the node's full name.
     static func id(workflow: String, node: String) -> String { node == workflow ? workflow : "\(workflow)-\(FNV.hash32(node))" }
 

@@ -23,10 +23,14 @@ public struct WorkflowReconciler: Reconciler {
     }
 
     public func reconcile(_ key: ObjectKey) async throws -> ReconcileResult {
-        guard let workflow = client.get(key), !workflow.isBeingDeleted else { return .done }
+        guard var workflow = client.get(key), !workflow.isBeingDeleted else { return .done }
         if workflow.labels[Self.completedLabel] == "true" { return try await afterEnd(workflow) }
         try await makeClaims(of: workflow)
-        let pods = client.controlled(by: workflow, .pods)
+        if try await removeCutOff(of: workflow) {
+            guard let fresh = client.get(key) else { return .done }
+            workflow = fresh
+        }
+        let pods = client.controlled(by: workflow, .pods).filter { !Self.isCutOff($0, workflow) }
         var operation = WorkflowOperation(workflow, pods: pods, now: client.now, surroundings: await surroundings(of: workflow, pods))
         operation.run()
         // Nodes are written before their pods are made: a pod without a node would be made twice under another name, a
@@ -53,6 +57,26 @@ public struct WorkflowReconciler: Reconciler {
                 try await client.delete(pod.key, uid: pod.uid)
             }
         }
+    }
+
+    /// A step whose pod the node itself has ended (`lab down`, a reboot) is run again by a fresh pod of the same node, whatever its
+    /// retry strategy says: the old pod makes way for it. Upstream's controller would end the node with the pod's failure.
+    /// - Returns: whether there was any.
+    private func removeCutOff(of workflow: StoredObject) async throws -> Bool {
+        let cutOff = client.controlled(by: workflow, .pods).filter { Self.isCutOff($0, workflow) }
+        guard !cutOff.isEmpty else { return false }
+        let ids = cutOff.compactMap { $0.annotations["workflows.argoproj.io/node-id"] }
+        // First the nodes: one that says Running and has no pod is taken for one whose pod somebody has deleted.
+        try await client.updateStatus(workflow.key, uid: workflow.uid) { status in
+            for id in ids where status["nodes"].has(id) { WorkflowNode.restart(&status["nodes"][id]) }
+        }
+        for pod in cutOff { try await client.delete(pod.key, uid: pod.uid, gracePeriodSeconds: 0) }
+        return true
+    }
+
+    private static func isCutOff(_ pod: StoredObject, _ workflow: StoredObject) -> Bool {
+        let node = WorkflowNode(workflow.status["nodes"][pod.annotations["workflows.argoproj.io/node-id"] ?? ""])
+        return pod.wasEndedByNode && node.kind == .pod && !node.hasEnded
     }
 
     // MARK: What the operation needs to know

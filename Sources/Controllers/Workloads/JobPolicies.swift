@@ -14,8 +14,10 @@ struct JobFailurePolicy: Sendable {
 
     init(_ policy: JSON) { rules = policy["rules"].elements }
 
-    /// The first rule that matches decides.
+    /// The first rule that matches decides. What the node itself has ended is replaced and counts nothing, whatever the rules say,
+    /// and without any: upstream counts it unless a rule ignores DisruptionTarget, but there nobody switches the cluster off at night.
     func decide(_ pod: PodFacts, namespace: String) -> Decision {
+        if pod.wasEndedByNode { return .ignore }
         for (index, rule) in rules.enumerated() {
             guard let message = matches(rule, pod, "\(namespace)/\(pod.name)") else { continue }
             switch rule["action"].stringValue {

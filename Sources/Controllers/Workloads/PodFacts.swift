@@ -1,5 +1,6 @@
 import Catalogue
 import KubeModel
+import Registry
 
 /// What controllers want to know of a pod, read once from its JSON.
 struct PodFacts: Sendable, Equatable {
@@ -27,6 +28,8 @@ struct PodFacts: Sendable, Equatable {
     var exits: [Exit] = []
     /// Status by type.
     var conditions: [String: String] = [:]
+    /// `lab down` or the machine's end took it: no failure of its Job.
+    var wasEndedByNode = false
 
     struct Exit: Sendable, Equatable {
         var container: String
@@ -60,6 +63,7 @@ extension PodFacts {
         exits = (containers + status["initContainerStatuses"].elements).compactMap { container in
             container["state"]["terminated"]["exitCode"].intValue.map { Exit(container: container["name"].stringValue ?? "", code: $0) }
         }
+        wasEndedByNode = pod.wasEndedByNode
         for condition in status["conditions"].elements { conditions[condition["type"].stringValue ?? ""] = condition["status"].stringValue }
     }
 

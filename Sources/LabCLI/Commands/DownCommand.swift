@@ -11,7 +11,9 @@ struct DownCommand: AsyncParsableCommand {
         abstract: "Stop the lab and its pods.",
         discussion: """
             Pods are asked to end, and killed when their grace period is over. What is in the catalogue and in volumes stays;
-            the next 'lab up' goes on from there. With --keep-pods only labd stops: pods run on, and the next 'lab up' picks
+            the next 'lab up' goes on from there: Jobs, trials and steps of workflows are run again by fresh pods, which counts
+            as no failure and no retry, and pods that restart their containers do so. A bare pod with restartPolicy Never has
+            Failed then, with reason Terminated. With --keep-pods only labd stops: pods run on, and the next 'lab up' picks
             them up.
 
             Example:

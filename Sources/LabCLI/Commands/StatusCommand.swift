@@ -112,7 +112,12 @@ struct LabStatus {
         }
         for loss in json["helper"]["lost"].elements { rows.append(["lost", loss.stringValue ?? ""]) }
         var lines = TextTable(header: [], rows: rows).lines(withHeader: false)
-        if !isReady { lines.append("Start it with: \(LabContext.current.command) up") }
+        let command = LabContext.current.command
+        if json["state"] == "NotReady" {
+            lines.append("labd runs and does not answer: wait a moment, or end it with: \(command) down")
+        } else if !isReady {
+            lines.append("Start it with: \(command) up")
+        }
         return lines
     }
 }

@@ -133,10 +133,12 @@ struct LabStarter {
             try await Task.sleep(for: pause)
             pause = min(pause * 2, .milliseconds(200))
         }
-        throw failure("labd is not ready after \(Self.patience.components.seconds) s", tail)
+        throw failure("labd is not ready after \(Self.patience.components.seconds) s ('\(context.command) down' ends it whatever it does)", tail)
     }
 
     private func failure(_ problem: String, _ tail: LogTail) -> CommandError {
+        // On a full disk the log does not say so either.
+        if let full = context.paths.fullDisk { return CommandError("\(full) (\(problem))") }
         let lines = tail.lines(8)
         guard !lines.isEmpty else {
             return CommandError(problem + (SmallFile.exists(context.daemonLog) ? "; its log is \(context.daemonLog)" : ""))

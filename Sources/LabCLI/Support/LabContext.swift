@@ -14,6 +14,7 @@ struct LabContext: Sendable {
     let command: String
 
     init(state: String?) {
+        Self.settleHome()
         environment = ProcessInfo.processInfo.environment
         isRoot = geteuid() == 0
         currentDirectory = FileManager.default.currentDirectoryPath
@@ -22,6 +23,13 @@ struct LabContext: Sendable {
         }
         paths = LabPaths(state: expanded, environment: environment, isRoot: isRoot, currentDirectory: currentDirectory)
         command = expanded == nil ? "lab" : "lab --state \(Shell.word(paths.state))"
+    }
+
+    /// Without a usable HOME, as in a service or under cron, the home is that of the user's account; labd inherits it.
+    private static func settleHome() {
+        if let home = getenv("HOME"), home.pointee == UInt8(ascii: "/") { return }
+        guard let account = getpwuid(geteuid()), let home = account.pointee.pw_dir, home.pointee == UInt8(ascii: "/") else { return }
+        setenv("HOME", home, 1)
     }
 
     /// The log that the helper keeps of labd's output.
