@@ -32,20 +32,27 @@ enum Files {
     /// Replaces a file as a whole: a reader sees the old content or the new one, never a part.
     static func write(_ bytes: some Collection<UInt8>, to path: String, mode: mode_t = 0o644) throws(FileError) {
         let temporary = "\(path).new"
-        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode)
-        guard descriptor >= 0 else { throw FileError(operation: "create", path: temporary, code: errno) }
+        try fill(temporary, O_TRUNC, bytes, mode)
+        guard Glibc.rename(temporary, path) == 0 else { throw FileError(operation: "replace", path: path, code: errno) }
+    }
+
+    /// Writes a file that is not there yet, in a directory that nobody reads yet.
+    static func writeNew(_ bytes: some Collection<UInt8>, to path: String, mode: mode_t) throws(FileError) { try fill(path, O_EXCL, bytes, mode) }
+
+    private static func fill(_ path: String, _ flag: Int32, _ bytes: some Collection<UInt8>, _ mode: mode_t) throws(FileError) {
+        let descriptor = open(path, O_WRONLY | O_CREAT | flag | O_CLOEXEC | O_NOFOLLOW, mode)
+        guard descriptor >= 0 else { throw FileError(operation: "create", path: path, code: errno) }
         defer { close(descriptor) }
         let all = Array(bytes)
         var done = 0
         while done < all.count {
             let count = all.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress.map { $0 + done }, all.count - done) }
             if count < 0, errno == EINTR { continue }
-            guard count > 0 else { throw FileError(operation: "write", path: temporary, code: errno) }
+            guard count > 0 else { throw FileError(operation: "write", path: path, code: errno) }
             done += count
         }
         // The process's umask must not decide what a volume's files look like.
         fchmod(descriptor, mode)
-        guard Glibc.rename(temporary, path) == 0 else { throw FileError(operation: "replace", path: path, code: errno) }
     }
 
     /// The content of a small file; `nil` where there is none.

@@ -20,20 +20,28 @@ struct AtomicDirectory {
     /// - Returns: false where it did already, and nothing was touched.
     @discardableResult
     func write(_ files: Content, now: Timestamp) throws(FileError) -> Bool {
-        try Files.makeDirectory(path)
+        let isNew = (try? Files.makeNewDirectory(path)) ?? false
+        if !isNew { try Files.makeDirectory(path) }
         var wanted = files
         if group != nil {
             // A group that must read the file gets the owner's right to read.
             for (name, file) in files { wanted[name]?.mode = file.mode | (file.mode & 0o400) >> 3 }
         }
-        if let current = Files.linkTarget(link), Self.content("\(path)/\(current)") == wanted { return false }
+        if !isNew, let current = Files.linkTarget(link), Self.content("\(path)/\(current)") == wanted { return false }
         let version = Self.version(now)
         try write(wanted, to: "\(path)/\(version)")
+        let names = Set(wanted.keys.map { String($0.prefix { $0 != "/" }) })
+        if isNew {
+            // Every pod has such a directory. The link that counts comes last: without it all is written again.
+            for name in names { try Files.makeLink("\(path)/\(name)", to: "..data/\(name)") }
+            try Files.makeLink(link, to: version)
+            return true
+        }
         let temporary = "\(link)_tmp"
         Files.removeFile(temporary)
         try Files.makeLink(temporary, to: version)
         try Files.rename(temporary, to: link)
-        try show(Set(wanted.keys.map { String($0.prefix { $0 != "/" }) }))
+        try show(names)
         for name in Files.list(path) where name.hasPrefix("..2") && name != version { Files.removeTree("\(path)/\(name)") }
         return true
     }
@@ -42,7 +50,7 @@ struct AtomicDirectory {
         try Files.makeDirectory(directory)
         for (name, file) in files {
             if let slash = name.lastIndex(of: "/") { try Files.makeDirectory("\(directory)/\(name[..<slash])") }
-            try Files.write(file.bytes, to: "\(directory)/\(name)", mode: file.mode)
+            try Files.writeNew(file.bytes, to: "\(directory)/\(name)", mode: file.mode)
             if let group { Files.setGroup("\(directory)/\(name)", group) }
         }
     }
