@@ -30,7 +30,8 @@ struct FieldCheck: Sendable {
 
     init?(_ json: JSON) {
         field = json["field"].stringValue ?? ""
-        isAlways = json["always"].boolValue ?? false
+        // A zero that is written is not above zero either.
+        isAlways = json["always"].boolValue ?? json.has("above")
         let inverse = json.has("unless")
         let wanted = json[inverse ? "unless" : "when"].members
         condition = wanted.keys.first.map { ($0, wanted[$0]?.elements ?? [], inverse) }
