@@ -20,7 +20,8 @@ struct MemoryState {
 
         mutating func remove(_ key: ObjectKey) {
             guard objects.removeValue(forKey: key) != nil, sorted != nil else { return }
-            sorted?.remove(at: place(of: key))
+            let index = place(of: key)
+            sorted?.remove(at: index)
         }
     }
 

@@ -1,4 +1,3 @@
-import Glibc
 public import KubeModel
 import Synchronization
 
@@ -61,6 +60,12 @@ public final class StoredObject: Sendable {
         }
     }
 
+    /// The text of `metadata`, a part of `encoded`.
+    public var encodedMetadata: ArraySlice<UInt8> {
+        let text = encoded
+        return JSONText.member("metadata", of: text).map { text[$0] } ?? []
+    }
+
     /// The intent as compact JSON.
     var encodedIntent: [UInt8]? { wish.withLock { $0.text ?? $0.value?.encoded() } }
 
@@ -87,7 +92,7 @@ public final class StoredObject: Sendable {
     var ownerUIDs: [String] {
         let isOwned = main.withLock { form in
             guard form.value == nil, let text = form.text else { return true }
-            return text.contains(subsequence: "\"ownerReferences\"")
+            return JSONText.member("metadata", "ownerReferences", of: text) != nil
         }
         return isOwned ? metadata["ownerReferences"].elements.compactMap { $0["uid"].stringValue } : []
     }
@@ -121,15 +126,5 @@ public struct Change: Sendable {
         self.kind = kind
         self.object = object
         self.previous = previous
-    }
-}
-
-extension [UInt8] {
-    /// Whether a short ASCII text is part of these bytes.
-    func contains(subsequence text: StaticString) -> Bool {
-        withUnsafeBytes { bytes in
-            guard let start = bytes.baseAddress else { return false }
-            return memmem(start, bytes.count, text.utf8Start, text.utf8CodeUnitCount) != nil
-        }
     }
 }
