@@ -5,7 +5,7 @@ import json
 from . import behaviour, equal, has
 
 
-@behaviour("auth can-i answers for oneself and, impersonating, for others", quick=True)
+@behaviour("auth can-i answers for oneself and, impersonating, for others")
 def can_i(k):
     equal(k.run("auth", "can-i", "create", "pods").stdout.strip(), "yes")
     k.run("create", "serviceaccount", "robot")

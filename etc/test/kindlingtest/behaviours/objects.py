@@ -23,7 +23,7 @@ def of(data):
     return MAP | {"data": data}
 
 
-@behaviour("version tells the server's", quick=True)
+@behaviour("version tells the server's")
 def version(k):
     assert json.loads(k.run("version", "-o", "json").stdout)["serverVersion"]["major"] == "1"
 
@@ -56,7 +56,6 @@ def prune(k):
 @behaviour("apply --applyset keeps and prunes a set", since=(1, 27))
 def applyset(k):
     words = ["apply", "-f", "-", "--prune", "--applyset=configmaps/set", "-n", k.ns]
-    k.run("create", "cm", "set")
     both = [MAP, MAP | {"metadata": {"name": "d"}}]
     k.run(*words, input=both, environment={"KUBECTL_APPLYSET": "true"})
     has(k.run(*words, input=MAP, environment={"KUBECTL_APPLYSET": "true"}).stdout, "configmap/d pruned")
@@ -143,7 +142,7 @@ def get(k):
     has(k.run("get", "--raw", f"/api/v1/namespaces/{k.ns}/configmaps/c").stdout, '"kind":"ConfigMap"')
 
 
-@behaviour("get --watch prints each change", quick=True)
+@behaviour("get --watch prints each change")
 def watch(k):
     watching = k.start("get", "cm", "--watch", "--no-headers", "--output-watch-events", "--field-selector=metadata.name=c")
     try:
@@ -156,7 +155,7 @@ def watch(k):
         k.stop(watching)
 
 
-@behaviour("the three patches and a patch of status", quick=True)
+@behaviour("the three patches and a patch of status")
 def patches(k):
     k.run("create", "-f", "-", input={"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}, "spec": {
         "replicas": 0, "selector": {"matchLabels": {"a": "b"}}, "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [
@@ -230,7 +229,7 @@ def describe(k):
         has(k.run("describe", kind, *([name] if name else [])).stdout, *words)
 
 
-@behaviour("delete by name, selector and file, orphaning, and waiting for the end", quick=True)
+@behaviour("delete by name, selector and file, orphaning, and waiting for the end")
 def delete(k):
     k.run("create", "-f", "-", input=[MAP, MAP | {"metadata": {"name": "d", "labels": {"app": "y"}}}, MAP | {"metadata": {"name": "e", "labels": {"app": "y"}}}])
     has(k.run("delete", "cm", "-l", "app=y").stdout, 'configmap "d" deleted', 'configmap "e" deleted')

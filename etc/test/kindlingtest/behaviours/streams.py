@@ -33,7 +33,7 @@ def attach(k):
     has(k.run("attach", "-i", "p", input="word\n").stdout, "got word")
 
 
-@behaviour("cp of a file and a folder, both ways", quick=True)
+@behaviour("cp of a file and a folder, both ways")
 def copy(k):
     sleeper(k)
     data = os.urandom(2_000_000)

@@ -71,7 +71,7 @@ def expose(k):
     k.eventually(lambda: has(k.run("describe", "svc", "web").stdout, f"{address}:80"))
 
 
-@behaviour("get pods prints the kubelet's columns, and describe its events", quick=True)
+@behaviour("get pods prints the kubelet's columns, and describe its events")
 def pods(k):
     k.run("apply", "-f", "-", input=shell("p", "echo hi"))
     k.eventually(lambda: equal(k.run("get", "pod", "p", "--no-headers").stdout.split()[:4], ["p", "0/1", "Completed", "0"]))
