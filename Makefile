@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help setup packages environments build demo test test-full unit conformance fuzz bench fmt check clean
+.PHONY: help setup packages environments build demo test test-full unit conformance conformance-kube fuzz bench fmt check clean
 
 # The toolchain's lld drops what nobody calls once no symbol is exported, folds equal functions, and packs relocations.
 LINK := --version-script=$(CURDIR)/etc/build/symbols.map --gc-sections --icf=safe -z pack-relative-relocs
@@ -47,8 +47,12 @@ unit: ## Swift tests and the house rules only
 	swift test --skip-build --no-parallel
 
 conformance: ## Real clients against the real daemon, as root and as an ordinary user
-	@python3 etc/test/tools.py test
+	@python3 etc/test/tools.py test clients
 	$(PYTHON) -m pytest Tests/Conformance Tests/Crash $(PYTEST)
+
+conformance-kube: ## Suites of kubectl, helm and the Python clients of many versions, and their table
+	@python3 etc/test/tools.py test clients
+	$(PYTHON) -m pytest Tests/Conformance/test_clients.py --full --table -q $(PYTEST)
 
 test-full: ## The same cases with full counts, recorded in etc/test/FULL.md
 	@etc/test/full.py

@@ -85,7 +85,9 @@ let package = Package(
         .executableTarget(name: "lab", dependencies: ["LabCLI", "LabDaemon"]),
 
         .testTarget(name: "KubeModelTests", dependencies: ["KubeModel"]),
-        .testTarget(name: "CatalogueTests", dependencies: ["Catalogue", "KubeModel"]),
+        // A disk that fails on demand: a VFS of SQLite for the tests of the catalogue.
+        .target(name: "CFaultyDisk", path: "Tests/CFaultyDisk", linkerSettings: [.linkedLibrary("sqlite3")]),
+        .testTarget(name: "CatalogueTests", dependencies: ["Catalogue", "KubeModel", "CFaultyDisk"], resources: [.copy("Fixtures")]),
         .testTarget(name: "RegistryTests", dependencies: ["Registry", "Catalogue", "KubeModel", log]),
         .testTarget(name: "AccessTests", dependencies: ["Access", "Registry", "Catalogue", "KubeModel", log]),
         .testTarget(name: "SandboxTests", dependencies: ["Sandbox", "CSandbox"]),

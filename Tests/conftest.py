@@ -20,6 +20,7 @@ def known_gaps():
 
 def pytest_addoption(parser):
     parser.addoption("--full", action="store_true", help="run the long cases too")
+    parser.addoption("--table", action="store_true", help="print a line for each behaviour of the client suites: passed or failed")
     parser.addoption("--labs", default=None, help="comma-separated accounts: root, user, single (default: all that can be)")
 
 
@@ -59,6 +60,26 @@ def pytest_runtest_makereport(item, call):
         report.longrepr = f"{item.nodeid} was skipped; every case must run, on every account"
     if report.failed and call.when == "call" and "lab" in getattr(item, "funcargs", {}):
         report.sections.append(("labd's log", item.funcargs["lab"].log()))
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """One line a behaviour, one column a client: what `make conformance-kube` is for."""
+    if not config.getoption("--table"):
+        return
+    rows, clients = {}, {}
+    for outcome in ("passed", "failed", "error", "xfailed"):
+        for report in terminalreporter.stats.get(outcome, []):
+            for kind, name, client in (value for key, value in getattr(report, "user_properties", []) if key == "behaviour"):
+                clients.setdefault(kind, set()).add(client)
+                row = rows.setdefault((kind, name), {})
+                row[client] = "passed" if outcome == "passed" and row.get(client) != "failed" else "failed"
+    for kind, columns in clients.items():
+        columns = sorted(columns, key=lambda name: [int(part) for part in name.split()[1].split(".")])
+        terminalreporter.write_line("")
+        terminalreporter.write_line(f"{kind:<78}" + "".join(f"{name.split()[1]:<8}" for name in columns))
+        for (of, name), row in rows.items():
+            if of == kind:
+                terminalreporter.write_line(f"{name:<78}" + "".join(f"{row.get(column, '-'):<8}" for column in columns))
 
 
 @pytest.fixture(scope="session")

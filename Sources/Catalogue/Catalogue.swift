@@ -85,7 +85,7 @@ public final class Catalogue: Sendable {
         }
         continuation.onTermination = { [weak self] _ in
             // A slow reader is cut off inside publish, which holds the lock: leave it first.
-            self?.queue.async { [weak self] in self?.state.withLock { $0.unsubscribe(identifier, resource: resource) } }
+            self?.queue.async { [weak self] in self?.state.withLock { $0.unsubscribe(identifier, resource: resource, namespace: namespace) } }
         }
         return Watch(stream: stream)
     }

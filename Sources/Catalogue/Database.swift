@@ -19,8 +19,10 @@ struct Database {
         }
         do {
             queue = try DatabaseQueue(path: path, configuration: configuration)
-            let problem = try queue.read { try String.fetchOne($0, sql: "PRAGMA quick_check(1)") }
-            guard problem == "ok" else { throw CatalogueError.corrupt(path: path, problem: problem ?? "no answer to quick_check") }
+            // A large file would be read twice before the lab is there; its objects are all read anyway, which shows most damage.
+            if try queue.read({ try Self.size($0) }) <= Self.checkedSize, let problem = try queue.read({ try Self.problem($0) }) {
+                throw CatalogueError.corrupt(path: path, problem: problem)
+            }
             let migrator = Migrations.migrator
             if let unknown = try queue.read({ try migrator.appliedIdentifiers($0) }).subtracting(migrator.migrations).first {
                 throw CatalogueError.newer(path: path, migration: unknown)
@@ -36,19 +38,39 @@ struct Database {
         do {
             var loaded: [StoredObject] = []
             try queue.read { database in
-                let rows = try Row.fetchCursor(database, sql: "SELECT grp, resource, namespace, name, revision, value, intent FROM objects")
+                var resources: [String: GroupResource] = [:]
+                let rows = try Row.fetchCursor(database, sql: "SELECT grp, resource, namespace, name, revision, uid, value, intent FROM objects")
                 while let row = try rows.next() {
-                    let key = ObjectKey(GroupResource(row[1], group: row[0]), namespace: row[2], name: row[3])
-                    let text: String = row[5]
-                    let intent: String? = row[6]
+                    let (group, plural): (String, String) = (row[0], row[1])
+                    let resource = resources[plural].flatMap { $0.group == group ? $0 : nil } ?? GroupResource(plural, group: group)
+                    resources[plural] = resource
+                    let key = ObjectKey(resource, namespace: row[2], name: row[3])
+                    let text: String = row[6]
+                    let intent: String? = row[7]
+                    // The text is read when somebody looks into the object; here only that it is whole.
+                    guard text.utf8.first == UInt8(ascii: "{"), text.utf8.last == UInt8(ascii: "}") else {
+                        throw CatalogueError.corrupt(path: path, problem: "the text of \(key) is no JSON object")
+                    }
                     loaded.append(
-                        StoredObject(key: key, revision: row[4], value: try JSONParser.parse(text), intent: try intent.map { try JSONParser.parse($0) }))
+                        StoredObject(key: key, revision: row[4], uid: row[5], text: Array(text.utf8), intentText: intent.map { Array($0.utf8) }))
                 }
             }
             for object in loaded { state.load(object) }
         } catch {
             throw Self.translate(error, path: path)
         }
+    }
+
+    /// The largest file, in bytes, that is checked as a whole at each start.
+    private static let checkedSize: Int64 = 16 << 20
+
+    private static func size(_ database: GRDB.Database) throws -> Int64 {
+        try (Int64.fetchOne(database, sql: "PRAGMA page_count") ?? 0) * (Int64.fetchOne(database, sql: "PRAGMA page_size") ?? 0)
+    }
+
+    private static func problem(_ database: GRDB.Database) throws -> String? {
+        let answer = try String.fetchOne(database, sql: "PRAGMA quick_check(1)")
+        return answer == "ok" ? nil : answer ?? "no answer to quick_check"
     }
 
     func revision() throws(CatalogueError) -> Int64 {
@@ -72,7 +94,7 @@ struct Database {
                     } else {
                         try put.execute(arguments: [
                             key.resource.group, key.resource.resource, key.namespace, key.name, change.object.uid, change.revision,
-                            String(decoding: change.object.encoded, as: UTF8.self), change.object.intent?.text,
+                            String(decoding: change.object.encoded, as: UTF8.self), change.object.encodedIntent.map { String(decoding: $0, as: UTF8.self) },
                         ])
                     }
                 }

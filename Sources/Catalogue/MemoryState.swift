@@ -5,10 +5,26 @@ import DequeModule
 struct MemoryState {
     struct Table {
         var objects: [ObjectKey: StoredObject] = [:]
-        /// Keys in the order of lists (namespace, name); made when a list asks for it.
-        var sorted: [ObjectKey]?
         /// The revision of the newest change that was published.
         var lastChange: Int64 = 0
+        /// The same in the order of lists (namespace, name). Made when a list first asks for it, kept in order after.
+        var sorted: [StoredObject]?
+
+        /// Where a key is, or belongs, among the sorted.
+        func place(of key: ObjectKey) -> Int { sorted?.partitioningIndex { $0.key >= key } ?? 0 }
+
+        mutating func put(_ object: StoredObject) {
+            let isKnown = objects.updateValue(object, forKey: object.key) != nil
+            guard sorted != nil else { return }
+            let index = place(of: object.key)
+            if isKnown { sorted?[index] = object } else { sorted?.insert(object, at: index) }
+        }
+
+        mutating func remove(_ key: ObjectKey) {
+            guard objects.removeValue(forKey: key) != nil, sorted != nil else { return }
+            let index = place(of: key)
+            sorted?.remove(at: index)
+        }
     }
 
     private(set) var revision: Int64
@@ -19,7 +35,8 @@ struct MemoryState {
     /// Changes at or before this revision are no longer in the log.
     private var forgotten: Int64
     private let window: Int
-    private var subscribers: [GroupResource: [UInt64: Subscriber]] = [:]
+    /// Those who watch a kind: in one namespace, or in all (nil). A change costs what is told of it, not what is watched.
+    private var subscribers: [GroupResource: [String?: [UInt64: Subscriber]]] = [:]
 
     init(revision: Int64, window: Int) {
         self.revision = revision
@@ -40,23 +57,19 @@ struct MemoryState {
     var resources: [GroupResource] { tables.filter { !$0.value.objects.isEmpty }.map(\.key) }
 
     mutating func list(_ resource: GroupResource, namespace: String?) -> [StoredObject] {
-        guard var table = tables[resource] else { return [] }
-        let keys: [ObjectKey]
-        if let sorted = table.sorted {
-            keys = sorted
-        } else {
-            keys = table.objects.keys.sorted()
-            table.sorted = keys
-            tables[resource] = table
-        }
-        guard let namespace else { return keys.compactMap { table.objects[$0] } }
-        let start = keys.partitioningIndex { $0.namespace >= namespace }
-        var found: [StoredObject] = []
-        for key in keys[start...] {
-            guard key.namespace == namespace else { break }
-            if let object = table.objects[key] { found.append(object) }
-        }
-        return found
+        guard let all = sorted(resource) else { return [] }
+        guard let namespace else { return all }
+        let start = all.partitioningIndex { $0.namespace >= namespace }
+        let end = all[start...].partitioningIndex { $0.namespace > namespace }
+        return Array(all[start..<end])
+    }
+
+    private mutating func sorted(_ resource: GroupResource) -> [StoredObject]? {
+        guard let table = tables[resource] else { return nil }
+        if let sorted = table.sorted { return sorted }
+        let sorted = table.objects.values.sorted { $0.key < $1.key }
+        tables[resource]?.sorted = sorted
+        return sorted
     }
 
     /// Takes over an object that was read from the file; no change is announced.
@@ -72,20 +85,20 @@ struct MemoryState {
             if let previous = change.previous { unindex(previous) }
             switch change.kind {
             case .added:
-                tables[key.resource, default: Table()].objects[key] = change.object
-                tables[key.resource]?.sorted = nil
+                tables[key.resource, default: Table()].put(change.object)
                 index(change.object)
             case .modified:
-                tables[key.resource, default: Table()].objects[key] = change.object
+                tables[key.resource, default: Table()].put(change.object)
                 index(change.object)
             case .deleted:
-                tables[key.resource]?.objects[key] = nil
-                tables[key.resource]?.sorted = nil
+                tables[key.resource]?.remove(key)
             }
             tables[key.resource]?.lastChange = change.revision
             revision = change.revision
             changes.append(change)
-            for subscriber in (subscribers[key.resource] ?? [:]).values { subscriber.offer(change) }
+            guard let interested = subscribers[key.resource] else { continue }
+            for subscriber in (interested[nil] ?? [:]).values { subscriber.offer(change) }
+            for subscriber in (interested[key.namespace] ?? [:]).values { subscriber.offer(change) }
         }
         while changes.count > window, let oldest = changes.popFirst() { forgotten = oldest.revision }
     }
@@ -94,29 +107,27 @@ struct MemoryState {
         guard since >= forgotten else { throw RevisionExpired(requested: since, oldest: forgotten) }
         let start = changes.partitioningIndex { $0.revision > since }
         for change in changes[start...] where change.object.key.resource == resource { subscriber.offer(change) }
-        subscribers[resource, default: [:]][identifier] = subscriber
+        subscribers[resource, default: [:]][subscriber.namespace, default: [:]][identifier] = subscriber
     }
 
-    mutating func unsubscribe(_ identifier: UInt64, resource: GroupResource) { subscribers[resource]?[identifier] = nil }
+    mutating func unsubscribe(_ identifier: UInt64, resource: GroupResource, namespace: String?) {
+        subscribers[resource]?[namespace]?[identifier] = nil
+        if subscribers[resource]?[namespace]?.isEmpty == true { subscribers[resource]?[namespace] = nil }
+    }
 
     mutating func finishSubscribers() {
-        for subscriber in subscribers.values.flatMap(\.values) { subscriber.finish() }
+        for subscriber in subscribers.values.flatMap(\.values).flatMap(\.values) { subscriber.finish() }
         subscribers = [:]
     }
 
     private mutating func index(_ object: StoredObject) {
-        let metadata = object.value["metadata"]
-        if let uid = metadata["uid"].stringValue { byUID[uid] = object.key }
-        for owner in metadata["ownerReferences"].elements {
-            if let uid = owner["uid"].stringValue { owned[uid, default: []].insert(object.key) }
-        }
+        if !object.uid.isEmpty { byUID[object.uid] = object.key }
+        for uid in object.ownerUIDs { owned[uid, default: []].insert(object.key) }
     }
 
     private mutating func unindex(_ object: StoredObject) {
-        let metadata = object.value["metadata"]
-        if let uid = metadata["uid"].stringValue { byUID[uid] = nil }
-        for owner in metadata["ownerReferences"].elements {
-            guard let uid = owner["uid"].stringValue else { continue }
+        if !object.uid.isEmpty { byUID[object.uid] = nil }
+        for uid in object.ownerUIDs {
             owned[uid]?.remove(object.key)
             if owned[uid]?.isEmpty == true { owned[uid] = nil }
         }

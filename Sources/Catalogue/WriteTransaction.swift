@@ -46,11 +46,19 @@ public final class WriteTransaction {
 
     private func merge(_ objects: [StoredObject], _ isWanted: (ObjectKey) -> Bool) -> [StoredObject] {
         if staged.isEmpty, earlier.isEmpty { return objects }
-        var merged: [ObjectKey: StoredObject] = [:]
-        for object in objects { merged[object.key] = object }
-        for (key, object) in earlier where isWanted(key) { merged[key] = object }
-        for (key, object) in staged where isWanted(key) { merged[key] = object }
-        return merged.values.sorted { $0.key < $1.key }
+        // Few have changed, and many are listed: those are laid into these, which are sorted already.
+        let changed = earlier.filter { isWanted($0.key) }.merging(staged.filter { isWanted($0.key) }) { $1 }
+        if changed.isEmpty { return objects }
+        var merged: [StoredObject] = []
+        merged.reserveCapacity(objects.count + changed.count)
+        var next = objects.startIndex
+        for (key, object) in changed.sorted(by: { $0.key < $1.key }) {
+            let place = objects[next...].partitioningIndex { $0.key >= key }
+            merged += objects[next..<place]
+            next = place < objects.endIndex && objects[place].key == key ? place + 1 : place
+            if let object { merged.append(object) }
+        }
+        return merged + objects[next...]
     }
 
     /// Stores an object and gives it the next revision, which becomes its `metadata.resourceVersion`.

@@ -16,7 +16,13 @@ public struct JSONParser {
     public private(set) var duplicates: [String] = []
     private let bytes: UnsafeBufferPointer<UInt8>
     private var position = 0
-    private var path: [String] = []
+    private var path: [Step] = []
+
+    /// One step of the way to the value that is being read; its text is made only where a member is there twice.
+    private enum Step {
+        case member(String)
+        case element(Int)
+    }
 
     /// Parses one whole text.
     /// - Throws: `JSONSyntaxError` where the text is no JSON, is nested too deeply, or goes on behind the value.
@@ -78,15 +84,24 @@ public struct JSONParser {
             skipSpace()
             guard consume(":") else { throw error("expected ':', found \(found)") }
             skipSpace()
-            path.append(key)
+            path.append(.member(key))
             let member = try value(depth: depth + 1)
-            if members.updateValue(member, forKey: key) != nil, duplicates.count < 64 { duplicates.append(path.joined(separator: ".")) }
+            if members.updateValue(member, forKey: key) != nil, duplicates.count < 64 { duplicates.append(pathText) }
             path.removeLast()
             skipSpace()
             if consume(",") { continue }
             if consume("}") { return .object(members) }
             throw error("expected ',' or '}', found \(found)")
         }
+    }
+
+    private var pathText: String {
+        path.map { step in
+            switch step {
+            case .member(let name): name
+            case .element(let index): "[\(index)]"
+            }
+        }.joined(separator: ".")
     }
 
     private mutating func array(depth: Int) throws(JSONSyntaxError) -> JSON {
@@ -96,7 +111,7 @@ public struct JSONParser {
         if consume("]") { return .array(elements) }
         while true {
             skipSpace()
-            path.append("[\(elements.count)]")
+            path.append(.element(elements.count))
             elements.append(try value(depth: depth + 1))
             path.removeLast()
             skipSpace()

@@ -29,7 +29,7 @@ struct PodScheduler: Reconciler {
         }
         // Nodes and claims change seldom: then all that wait look again.
         func wakeAll(_ resource: GroupResource) -> EventSource { EventSource(resource) { _ in sorted(ledger.waiting) } }
-        let pods = EventSource(.pods) { change in
+        let pods = EventSource(.pods, listed: { ledger.correct(by: $0) }) { change in
             let freed = sorted(ledger.note(change))
             let isUnbound = (change.object.spec["nodeName"].stringValue ?? "").isEmpty
             if isUnbound || change.kind == .deleted { return freed + [change.object.key] }
@@ -71,14 +71,13 @@ struct PodScheduler: Reconciler {
             return "0/1 nodes are available: \(problem). preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling."
         }
         var reasons = fit(node, spec).reasons(against: spec)
-        if !reasons.isEmpty {
-            ledger.recount(client.list(.pods))
-            reasons = fit(node, spec).reasons(against: spec)
-        }
         if reasons.isEmpty { return nil }
         if !reasons.contains(where: \.isUnresolvable) {
-            // It waits from now on: what ends frees room for it, also what ends before this look does.
+            // It waits from now on: what ends frees room for it, also what ended since the first look.
             ledger.wait(spec.object.key, true)
+            if !ledger.isKeptUp { ledger.correct(by: client.list(.pods)) }
+            reasons = fit(node, spec).reasons(against: spec)
+            if reasons.isEmpty { return nil }
             if try await preempt(for: spec, on: fit(node, spec)) {
                 return "0/1 nodes are available: \(reasons.map { "1 \($0.text)" }.sorted().joined(separator: ", "))."
             }

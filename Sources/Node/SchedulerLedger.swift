@@ -11,6 +11,7 @@ final class SchedulerLedger: Sendable {
         var waiting: Set<ObjectKey> = []
         /// Bound pods that want no others beside them.
         var concerned: Set<String> = []
+        var isKeptUp = false
     }
 
     private let state = Mutex(State())
@@ -56,20 +57,24 @@ final class SchedulerLedger: Sendable {
         }
     }
 
-    /// Counts anew from all pods. Changes may be missed where a watch was cut off, which only matters when a pod does not fit.
-    func recount(_ pods: [StoredObject]) {
-        var held: [String: Amounts] = [:]
-        var total: Amounts = [:]
-        for pod in pods where !pod.isTerminalPod && !(pod.spec["nodeName"].stringValue ?? "").isEmpty {
-            let amounts = PodResources.requests(of: PodSpec(pod))
-            held[pod.uid] = amounts
-            PodResources.add(amounts, to: &total)
+    /// Whether all pods were counted once, so that changes alone are enough since.
+    var isKeptUp: Bool { state.withLock { $0.isKeptUp } }
+
+    /// Puts the sums right by a list of all pods: those that have come meanwhile are held, those that have gone or ended are
+    /// not. A pod that is being bound just now is in the list without its node, and stays held.
+    func correct(by pods: [StoredObject]) {
+        var bound: [String: PodSpec] = [:]
+        var unbound: Set<String> = []
+        for pod in pods where !pod.isTerminalPod {
+            if (pod.spec["nodeName"].stringValue ?? "").isEmpty { unbound.insert(pod.uid) } else { bound[pod.uid] = PodSpec(pod) }
         }
-        let concerned = Set(pods.filter { held[$0.uid] != nil && $0.spec["affinity"].has("podAntiAffinity") }.map(\.uid))
+        for uid in state.withLock({ Array($0.held.keys) }) where bound[uid] == nil && !unbound.contains(uid) { free(uid) }
+        for (uid, pod) in bound { hold(uid, PodResources.requests(of: pod)) }
+        let concerned = Set(bound.filter { $0.value.json["affinity"].has("podAntiAffinity") }.keys)
         state.withLock { state in
-            state.concerned = concerned
-            state.held = held
-            state.total = total
+            state.concerned.formUnion(concerned)
+            state.concerned.formIntersection(Set(bound.keys).union(unbound))
+            state.isKeptUp = true
         }
     }
 

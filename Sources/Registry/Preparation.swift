@@ -43,7 +43,29 @@ extension Registry {
             try rules.applyDefaults(&object, old, context(namespace: namespace))
             if rules.addsParts, old == nil { kind.schema.applyDefaults(&object, functions: DefaultFunctions.all) }
         }
+        fillStatus(&object, kind)
     }
+
+    /// Upstream's types have their status as a struct, which Go always writes, with its numbers: typed clients rely on it.
+    private func fillStatus(_ object: inout JSON, _ kind: Kind) {
+        guard !kind.isCustom, kind.hasStatus, object["status"].isNull else { return }
+        object["status"] = Self.emptyStatus[kind.resource] ?? [:]
+    }
+
+    private static let emptyStatus: [GroupResource: JSON] = [
+        GroupResource("services"): ["loadBalancer": [:]],
+        GroupResource("ingresses", group: "networking.k8s.io"): ["loadBalancer": [:]],
+        GroupResource("replicationcontrollers"): ["replicas": 0],
+        GroupResource("replicasets", group: "apps"): ["replicas": 0],
+        GroupResource("statefulsets", group: "apps"): ["replicas": 0, "availableReplicas": 0],
+        GroupResource("daemonsets", group: "apps"): [
+            "currentNumberScheduled": 0, "numberMisscheduled": 0, "desiredNumberScheduled": 0, "numberReady": 0,
+        ],
+        GroupResource("poddisruptionbudgets", group: "policy"): [
+            "disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0,
+        ],
+        GroupResource("horizontalpodautoscalers", group: "autoscaling"): ["currentReplicas": 0, "desiredReplicas": 0],
+    ]
 
     /// A stored object as this version of the lab would have stored it: what a write is compared with. An object that an
     /// earlier version stored otherwise is not changed by a write that does not mean to. Upstream decodes what it reads
@@ -53,6 +75,7 @@ extension Registry {
         var value = stored
         kind.schema.canonicalizeQuantities(&value)
         kind.schema.applyDefaults(&value, functions: DefaultFunctions.all)
+        fillStatus(&value, kind)
         return value
     }
 

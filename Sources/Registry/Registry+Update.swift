@@ -82,12 +82,18 @@ extension Registry {
         } else if kind.hasStatus {
             if old.value.has("status") { object["status"] = old.value["status"] } else { object.remove("status") }
         }
+        var before = current(old.value, kind)
         if !replacement.hasManagedFields {
-            if old.metadata.has("managedFields") { object["metadata"]["managedFields"] = old.metadata["managedFields"] } else { object["metadata"].remove("managedFields") }
+            let managers = Self.managers(in: object, over: old, subresource: subresource, options)
+            object["metadata"].remove("managedFields")
+            before["metadata"].remove("managedFields")
+            if !managers.isNull {
+                object["metadata"]["managedFields"] = managers
+                before["metadata"]["managedFields"] = managers
+            }
         }
         let causes = ObjectMeta.changeCauses(object["metadata"], old: old.metadata)
         if !causes.isEmpty { throw APIStatus.invalid(kind: kind.kind, group: kind.group, name: old.name, causes: causes) }
-        let before = current(old.value, kind)
         try normalize(&object, old: before, kind, namespace: old.namespace)
         ObjectMeta.prepareUpdate(&object, old: before, kind)
         let warnings = try validate(object, old: before, kind, namespace: old.namespace)
@@ -96,7 +102,7 @@ extension Registry {
             if !causes.isEmpty { throw APIStatus.invalid(kind: kind.kind, group: kind.group, name: old.name, causes: causes) }
         }
         try options.review?(object, before)
-        if !replacement.hasManagedFields, !isSame(object, old.value) {
+        if !replacement.hasManagedFields, !isSame(object, before) {
             recordManager(&object, old: before, kind, subresource: subresource, options)
         }
         replacement.object = object
@@ -106,7 +112,19 @@ extension Registry {
         return warnings
     }
 
-    /// Equal but for the resourceVersion and the book-keeping of managers.
+    /// The managers that a write starts from: those that it sends, where a user changes them (kubectl does so when it goes
+    /// over to server-side apply), else those that are stored (upstream: managedfields/internal/fieldmanager.go, decodeLiveOrNew).
+    private static func managers(in object: JSON, over old: StoredObject, subresource: String?, _ options: WriteOptions) -> JSON {
+        let (sent, stored) = (object["metadata"]["managedFields"], old.metadata["managedFields"])
+        guard options.origin == .user, subresource == nil, sent != stored else { return stored }
+        // One empty entry is the way to say that there should be none.
+        if sent.elements == [[:]] { return .null }
+        let read = ManagedFields(json: sent)
+        return read.entries.isEmpty ? stored : read.json
+    }
+
+    /// Equal but for the resourceVersion and the times of managers: such a write is none. A manager that sets what is
+    /// there already becomes an owner of it, which is a change.
     private func isSame(_ left: JSON, _ right: JSON) -> Bool {
         func content(_ object: JSON) -> JSON {
             var object = object
@@ -114,7 +132,15 @@ extension Registry {
             object.remove(path: ["metadata", "managedFields"])
             return object
         }
-        return content(left) == content(right)
+        func managers(_ object: JSON) -> Set<JSON> {
+            Set(object["metadata"]["managedFields"].elements.map { entry in
+                var entry = entry
+                entry.remove("time")
+                return entry
+            })
+        }
+        guard content(left) == content(right) else { return false }
+        return left["metadata"]["managedFields"] == right["metadata"]["managedFields"] || managers(left) == managers(right)
     }
 
     /// Stores the replacement if the object is still as it was read; `nil` where it is not.

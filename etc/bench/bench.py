@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures release binaries beside their peers, in one run on one machine: `make bench`.
+"""Measures release binaries beside their peers, in one run on one machine: `make bench`, or bench.py NAME… for some figures.
 
 Writes etc/bench/RESULTS.md, and one JSON object a line (name, p50, p90, p99, unit, peer) to .build/bench.jsonl.
 A peer that is not installed is said to be missing; nothing is copied from another run.
@@ -13,7 +13,6 @@ import os
 import pathlib
 import platform
 import shutil
-import sqlite3
 import ssl
 import subprocess
 import sys
@@ -22,6 +21,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "etc" / "test"))
+import kube  # noqa: E402
 import yaml  # noqa: E402
 from kindlingtest.lab import BINARIES, USER_NAMESPACE, Place  # noqa: E402
 from kindlingtest.manifests import experiment, pod  # noqa: E402
@@ -179,33 +179,6 @@ def optuna(name, jobs, count):
     record(name, [count / (time.perf_counter() - started)], "trials/s", "optuna, SQLite")
 
 
-def writes(lab):
-    name, count, clients = "durable writes", 200, 8
-    path = "/api/v1/namespaces/default/configmaps"
-
-    def write(client):
-        api = API(lab)
-        for number in range(count):
-            api.call("POST", path, {"metadata": {"name": f"w-{client}-{number}"}, "data": {"k": "v" * 100}})
-
-    started = time.perf_counter()
-    with concurrent.futures.ThreadPoolExecutor(clients) as pool:
-        list(pool.map(write, range(clients)))
-    record(f"{name}, {clients} clients through the API", [count * clients / (time.perf_counter() - started)], "writes/s")
-    database = sqlite3.connect(lab.state / "raw.sqlite", isolation_level=None)
-    database.execute("pragma journal_mode=wal")
-    database.execute("pragma synchronous=full")
-    database.execute("create table objects (key text primary key, body text)")
-    started = time.perf_counter()
-    for group in range(count):
-        database.execute("begin immediate")
-        database.executemany("insert into objects values (?, ?)", [(f"{group}-{n}", "v" * 600) for n in range(clients)])
-        database.execute("commit")
-    record(f"{name}, {clients} clients through the API", [count * clients / (time.perf_counter() - started)], "writes/s",
-           f"raw SQLite, groups of {clients}")
-    database.close()
-
-
 def daemon(place):
     samples, resident = [], []
     lab = place.lab("boot")
@@ -245,16 +218,23 @@ def write_results():
 
 def main():
     place = Place("root" if os.geteuid() == 0 else "user")
+    chosen = sys.argv[1:]
+    wanted = lambda name: not chosen or name in chosen  # noqa: E731
     try:
-        daemon(place)
-        sandbox()
+        for name, measure in (("daemon", lambda: daemon(place)), ("sandbox", sandbox), ("sizes", lambda: kube.sizes(place, record))):
+            if wanted(name):
+                measure()
         lab = place.lab()
         lab.up()
-        for measure in (pods, trials, writes):
-            measure(lab)
+        for name, measure in (("pods", pods), ("trials", trials), ("requests", lambda lab: kube.requests(lab, record)),
+                              ("writes", lambda lab: kube.writes(lab, record, missing)), ("watchers", lambda lab: kube.watchers(lab, record)),
+                              ("lists", lambda lab: kube.lists(lab, record))):
+            if wanted(name):
+                measure(lab)
     finally:
         place.close()
-    write_results()
+    if not chosen:
+        write_results()
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def main():
     commit = git("rev-parse", "--short", "HEAD") + (" with changes" if git("status", "--porcelain", "--", "Sources", "Tests") else "")
     started = time.monotonic()
     process = subprocess.Popen(["make", "--no-print-directory", "test", "PYTEST=--full"], cwd=ROOT, text=True, stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT, env={**os.environ, "KINDLING_TEST_SEED": seed})
+                               stderr=subprocess.STDOUT, env={**os.environ, "KINDLING_TEST_SEED": seed, "KINDLING_TEST_FULL": "1"})
     swift = cases = "none"
     for line in process.stdout:
         sys.stdout.write(line)

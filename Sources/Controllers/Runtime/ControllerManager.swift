@@ -44,6 +44,7 @@ public struct ControllerManager: Sendable {
     private func feed(_ queue: WorkQueue, from source: EventSource) async {
         while !Task.isCancelled {
             let (objects, revision) = catalogue.list(source.resource)
+            source.listed?(objects)
             for object in objects {
                 for key in source.keys(Change(kind: .added, object: object, previous: nil)) { queue.add(key) }
             }

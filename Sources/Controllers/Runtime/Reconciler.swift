@@ -34,9 +34,13 @@ public struct EventSource: Sendable {
     public let resource: GroupResource
     /// The keys that a change of an object makes worth looking at.
     public let keys: @Sendable (Change) -> [ObjectKey]
+    /// Told of all objects whenever they are listed, which is at first and after a watch was cut off: what keeps sums of
+    /// changes puts them right there.
+    public let listed: (@Sendable ([StoredObject]) -> Void)?
 
-    public init(_ resource: GroupResource, keys: @escaping @Sendable (Change) -> [ObjectKey]) {
+    public init(_ resource: GroupResource, listed: (@Sendable ([StoredObject]) -> Void)? = nil, keys: @escaping @Sendable (Change) -> [ObjectKey]) {
         self.resource = resource
+        self.listed = listed
         self.keys = keys
     }
 

@@ -33,6 +33,9 @@ extension ResourceHandler {
                     "kind": "PartialObjectMetadataList", "apiVersion": .string("meta.k8s.io/\(form.metaVersion)"), "metadata": page.metadata,
                     "items": .array(items),
                 ], form)
+        case .table where form.encoding == .json:
+            let table = try tableBuilder(target.kind, form, request)
+            return Response(type: MediaType.json, bytes: ByteBuffer(bytes: table.encoded(page.objects, metadata: page.metadata)))
         case .table: return encode(try tableBuilder(target.kind, form, request).table(of: page.objects, metadata: page.metadata), form)
         }
     }

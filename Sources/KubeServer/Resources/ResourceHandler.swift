@@ -176,7 +176,7 @@ enum ObjectBytes {
     }
 
     private static func isOfVersion(_ object: StoredObject, _ kind: Kind) -> Bool {
-        object.value["apiVersion"].stringValue == kind.apiVersion && object.value["kind"].stringValue == kind.kind
+        object.isOf(apiVersion: kind.apiVersion, kind: kind.kind)
     }
 }
 

@@ -31,6 +31,48 @@ struct TableBuilder: Sendable {
         table(ofValues: objects.map { ObjectBytes.value($0, kind) }, metadata: metadata, withColumns: true, now: now)
     }
 
+    /// The same as bytes: each object's stored text is copied into its row, which is most of a table.
+    func encoded(_ objects: [StoredObject], metadata: JSON) -> [UInt8] {
+        var head: JSON = ["kind": "Table", "apiVersion": .string("meta.k8s.io/\(version)"), "metadata": metadata]
+        head["columnDefinitions"] = .array(cells.map(\.definition))
+        var bytes = head.encoded()
+        bytes.removeLast()
+        bytes += ",\"rows\":[".utf8
+        for (index, object) in objects.enumerated() {
+            if index > 0 { bytes.append(UInt8(ascii: ",")) }
+            write(object, into: &bytes)
+        }
+        bytes += "]}\n".utf8
+        return bytes
+    }
+
+    private func write(_ object: StoredObject, into bytes: inout [UInt8]) {
+        let value = ObjectBytes.value(object, kind)
+        guard object.isOf(apiVersion: kind.apiVersion, kind: kind.kind) else { return row(value, now).write(into: &bytes) }
+        bytes += "{\"cells\":[".utf8
+        for (index, cell) in cells.enumerated() {
+            if index > 0 { bytes.append(UInt8(ascii: ",")) }
+            cell.value(of: value, now: now).write(into: &bytes)
+        }
+        bytes.append(UInt8(ascii: "]"))
+        if let condition = Self.completion(of: value, kind) {
+            bytes += ",\"conditions\":[".utf8
+            condition.write(into: &bytes)
+            bytes.append(UInt8(ascii: "]"))
+        }
+        switch include {
+        case .none: break
+        case .object:
+            bytes += ",\"object\":".utf8
+            bytes += object.encoded
+        case .metadata:
+            bytes += ",\"object\":{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"meta.k8s.io/\(version)\",\"metadata\":".utf8
+            bytes += object.encodedMetadata
+            bytes.append(UInt8(ascii: "}"))
+        }
+        bytes.append(UInt8(ascii: "}"))
+    }
+
     func table(ofValues objects: [JSON], metadata: JSON, withColumns: Bool, now: Timestamp) -> JSON {
         let rows = objects.map { row($0, now) }
         return [
