@@ -47,6 +47,8 @@ public struct Daemon: Sendable {
         try await Bootstrap.run(registry)
         let helper = HelperClient(runtimeDirectory: paths.runtime)
         let agent = try await makeNode(registry, helper)
+        let database = try await DBManagerServer(
+            DBManager(registry: registry), address: "\(PodNetwork.gateway)", socketPath: "\(paths.runtime)/\(DBManagerServer.socketName)")
         let exposer = LoopbackExposer(helper: helper, logger: logger)
         let server = APIServer(
             registry: registry, logs: PodLogsAdapter(agent: agent), streams: PodStreamsAdapter(agent: agent),
@@ -72,6 +74,7 @@ public struct Daemon: Sendable {
             await serving.value
             group.cancelAll()
         }
+        await database.stop()
         await agent.shutdown()
         unlink(paths.record)
         try catalogue.close()
@@ -94,6 +97,7 @@ public struct Daemon: Sendable {
         settings.nameservers = host.nameservers
         settings.searchDomains = host.search
         settings.version = Version.kubernetes
+        settings.services = [(ip: "\(PodNetwork.gateway)", hostnames: DBManager.names)]
         let runtime = try SandboxRuntime(configuration: SandboxConfiguration(shimPath: options.shim, instance: Self.instance(paths.state)))
         if options.hasUplink { try await network.allowEgress(through: try await helper.uplinkUp()) }
         return try NodeAgent(registry: registry, runtime: runtime, network: network, images: images, settings: settings, logger: logger)

@@ -20,10 +20,11 @@ public enum PodFiles {
     /// - Parameters:
     ///   - podAddress: nil for a pod without a network of its own.
     ///   - subdomainFQDN: `host.subdomain.namespace.svc.domain` of a pod that has a subdomain.
+    ///   - services: what of the lab itself pods reach by name.
     ///   - aliases: the pod's `hostAliases`.
     public static func hosts(
         podAddress: IPv4Address?, hostname: String, subdomainFQDN: String? = nil,
-        aliases: [(ip: String, hostnames: [String])] = []
+        services: [(ip: String, hostnames: [String])] = [], aliases: [(ip: String, hostnames: [String])] = []
     ) -> String {
         var text = """
             # Kubernetes-managed hosts file.
@@ -39,6 +40,7 @@ public enum PodFiles {
             let names = [subdomainFQDN, hostname].compactMap { $0 }
             text += "\(podAddress)\t" + names.joined(separator: "\t") + "\n"
         }
+        for service in services { text += ([service.ip] + service.hostnames).joined(separator: "\t") + "\n" }
         if !aliases.isEmpty {
             text += "\n# Entries added by HostAliases.\n"
             for alias in aliases { text += ([alias.ip] + alias.hostnames).joined(separator: "\t") + "\n" }

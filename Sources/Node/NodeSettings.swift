@@ -16,6 +16,8 @@ public struct NodeSettings: Sendable {
     /// What pods with the policies ClusterFirst and Default find in `/etc/resolv.conf`.
     public var nameservers: [String]
     public var searchDomains: [String]
+    /// What of the lab itself every pod finds in its `/etc/hosts`.
+    public var services: [(ip: String, hostnames: [String])]
     /// The node's address as pods see it: `status.hostIP`.
     public var address: String
     /// A container's log file becomes `path.1` beyond this size; so many files are kept.
@@ -37,6 +39,7 @@ public struct NodeSettings: Sendable {
         clusterDomain = "cluster.local"
         nameservers = []
         searchDomains = []
+        services = []
         address = "169.254.1.1"
         logFileBytes = 10 << 20
         logFiles = 5

@@ -84,7 +84,7 @@ extension PodWorker {
             (ip: alias["ip"].stringValue ?? "", hostnames: alias["hostnames"].elements.compactMap(\.stringValue))
         }
         let hosts = PodFiles.hosts(
-            podAddress: IPv4Address(address), hostname: hostname, subdomainFQDN: domain, aliases: aliases)
+            podAddress: IPv4Address(address), hostname: hostname, subdomainFQDN: domain, services: settings.services, aliases: aliases)
         try Files.write(hosts.utf8, to: "\(directory.path)/hosts")
         try Files.write("\(hostname)\n".utf8, to: "\(directory.path)/hostname")
         try Files.write(resolver(spec).utf8, to: "\(directory.path)/resolv.conf")
