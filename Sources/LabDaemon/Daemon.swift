@@ -48,7 +48,8 @@ public struct Daemon: Sendable {
         let helper = HelperClient(runtimeDirectory: paths.runtime)
         let agent = try await makeNode(registry, helper)
         let database = try await DBManagerServer(
-            DBManager(registry: registry), address: "\(PodNetwork.gateway)", socketPath: "\(paths.runtime)/\(DBManagerServer.socketName)")
+            DBManager(registry: registry), address: "\(PodNetwork.gateway)", socketPath: "\(paths.runtime)/\(DBManagerServer.socketName)",
+            logger: logger)
         let exposer = LoopbackExposer(helper: helper, logger: logger)
         let server = APIServer(
             registry: registry, logs: PodLogsAdapter(agent: agent), streams: PodStreamsAdapter(agent: agent),

@@ -1,6 +1,8 @@
 import GRPC
+import Glibc
 import Katib
 import KubeModel
+import Logging
 
 /// Calls suggestion services: the daemon's own network namespace leads to every pod.
 struct SuggestionConnector: SuggestionTransport {
@@ -17,17 +19,22 @@ struct DBManagerServer {
     /// - Parameters:
     ///   - address: of the lab's network that pods reach.
     ///   - socketPath: in a directory that only its owner may enter.
-    init(_ manager: DBManager, address: String, socketPath: String) async throws {
+    init(_ manager: DBManager, address: String, socketPath: String, logger: Logger) async throws {
         let answer: GRPCServer.Answer = { method, message, peer throws(GRPCStatus) in
             switch peer {
             case .local: try await manager.answer(method: method, message, from: .owner)
             case .address(let address): try await manager.answer(method: method, message, from: .pod(address: address))
             }
         }
-        servers = [
-            try await GRPCServer.start(host: address, port: DBManager.port, answer: answer),
-            try await GRPCServer.start(socketPath: socketPath, answer: answer),
-        ]
+        var servers = [try await GRPCServer.start(host: address, port: DBManager.port, answer: answer)]
+        do {
+            servers.append(try await GRPCServer.start(socketPath: socketPath, answer: answer))
+            chmod(socketPath, 0o600)
+        } catch {
+            // A path may be too long for a socket; pods reach the database manager all the same.
+            logger.warning("no socket for Katib's database manager", metadata: ["path": "\(socketPath)", "error": "\(error)"])
+        }
+        self.servers = servers
     }
 
     func stop() async { for server in servers { await server.stop() } }

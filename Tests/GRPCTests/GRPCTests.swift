@@ -15,15 +15,15 @@ import Testing
         await server.stop()
     }
 
-    private func call(_ port: Int, _ message: [UInt8] = [1, 2], timeout: Duration = .seconds(20)) async throws(GRPCStatus) -> [UInt8] {
+    private func call(_ port: Int, _ message: [UInt8] = [1, 2], timeout: Duration = .seconds(20)) async throws -> [UInt8] {
         try await GRPCClient.call(host: "127.0.0.1", port: port, method: "/a.B/C", message: message, timeout: timeout)
     }
 
     private func failure(_ port: Int, _ message: [UInt8] = [], timeout: Duration = .seconds(20)) async -> GRPCStatus? {
-        do throws(GRPCStatus) {
+        do {
             _ = try await call(port, message, timeout: timeout)
             return nil
-        } catch { return error }
+        } catch { return error as? GRPCStatus }
     }
 
     @Test func anAnswerOfAnyLengthComesBack() async throws {

@@ -122,8 +122,11 @@ public struct ProtobufSchema: Sendable {
                 object[field.name] = .object(map)
             }
         }
-        for (name, elements) in lists { object[name] = .array(elements) }
-        return .object(object)
+        var ordered = JSONObject()
+        for field in fields {
+            if let elements = lists[field.name] { ordered[field.name] = .array(elements) } else if let value = object[field.name] { ordered[field.name] = value }
+        }
+        return .object(ordered)
     }
 
     private static func next(_ reader: inout ProtobufReader, _ name: String) throws(Malformed) -> (Int, ProtobufReader.Value)? {

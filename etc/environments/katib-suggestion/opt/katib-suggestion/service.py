@@ -72,16 +72,17 @@ def serve(port):
         grpc.method_handlers_generic_handler(katib_api.PACKAGE + ".Suggestion", methods),
         grpc.method_handlers_generic_handler("grpc.health.v1.Health", health),
     ])
-    if server.add_insecure_port(f"0.0.0.0:{port}") == 0:
+    bound = server.add_insecure_port(f"0.0.0.0:{port}")
+    if bound == 0:
         raise SystemExit(f"service.py: port {port} cannot be had")
     server.start()
-    return server
+    return server, bound
 
 
 def main():
     if len(sys.argv) > 1:
         importlib.import_module(MODULES[sys.argv[1]])  # the libraries take a second to load: before the first request
-    server = serve(PORT)
+    server, _ = serve(PORT)
     print("ready", flush=True)
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
