@@ -28,11 +28,11 @@ import Testing
     }
 
     /// A lab with one trial, whose pod has the address 10.0.0.7; another pod has 10.0.0.8.
-    private func prepare(_ kind: String = "Push") async throws -> (Lab, DBManager, String) {
+    private func prepare(_ kind: String = "Push", collector: JSON? = nil) async throws -> (Lab, DBManager, String) {
         let lab = try await Lab()
         try await lab.create {
             $0["spec"]["parallelTrialCount"] = 1
-            $0["spec"]["metricsCollectorSpec"] = ["collector": ["kind": .string(kind)]]
+            $0["spec"]["metricsCollectorSpec"] = collector ?? ["collector": ["kind": .string(kind)]]
         }
         let job = try #require(lab.client.list(.jobs).first)
         for (name, address, owners) in [("mine", "10.0.0.7", JSON.array([Owners.reference(to: job)])), ("other", "10.0.0.8", JSON.array([]))] {
@@ -85,6 +85,21 @@ import Testing
         let ended = try #require(lab.client.get(.trials, namespace: "ns", name: trial))
         #expect(Trials.has(ended, "Succeeded"))
         #expect(ended.status["observation"]["metrics"][0] == ["name": "Validation-accuracy", "min": "0.7", "max": "0.7", "latest": "nan"])
+    }
+
+    @Test func aCollectorOfTheUsersOwnRunsBesideTheTrial() async throws {
+        let own: JSON = ["name": "my-collector", "image": "example.org/collector", "args": ["-path", "/katib/m.log"]]
+        let (lab, manager, trial) = try await prepare(
+            collector: [
+                "collector": ["kind": "Custom", "customCollector": own], "source": ["fileSystemPath": ["kind": "File", "path": "/katib/m.log"]],
+            ])
+        let containers = try #require(lab.client.get(.pods, namespace: "ns", name: "mine")).spec["containers"].elements
+        #expect(containers.map { $0["name"] } == ["training-container", "my-collector"] && containers[1]["args"] == own["args"])
+        #expect(containers.allSatisfy { $0["volumeMounts"][0]["mountPath"] == "/katib" })
+        _ = try await call(manager, "ReportObservationLog", report(trial, [("2026-01-01T00:00:01Z", "Validation-accuracy", "0.8")]))
+        try await lab.endJobs()
+        let ended = try #require(lab.client.get(.trials, namespace: "ns", name: trial))
+        #expect(Trials.has(ended, "Succeeded") && ended.status["observation"]["metrics"][0]["max"] == "0.8")
     }
 
     @Test func aTrialThatReportsNothingSaysSo() async throws {

@@ -120,6 +120,7 @@ import Testing
     }
 
     private func configure(_ lab: Lab, _ text: String) async throws {
+        try await lab.client.create(["apiVersion": "v1", "kind": "Namespace", "metadata": ["name": "kubeflow"]])
         try await lab.client.create([
             "apiVersion": "v1", "kind": "ConfigMap", "metadata": ["name": "katib-config", "namespace": "kubeflow"],
             "data": ["katib-config.yaml": .string(text)],
