@@ -33,7 +33,8 @@ import Testing
         }) { port in
             for size in [0, 1, 70_000, 3_000_000] {
                 let message = (0..<size).map { UInt8(truncatingIfNeeded: $0) }
-                #expect(try await call(port, message) == message.reversed())
+                let answered = try await call(port, message)
+                #expect(answered == message.reversed())
             }
         }
     }
@@ -79,7 +80,8 @@ import Testing
                 try? await client.close(mode: .output)
                 try? await client.closeFuture.get()
             }
-            #expect(try await call(port, [7]) == [7])
+            let answered = try await call(port, [7])
+            #expect(answered == [7])
         }
     }
 }

@@ -121,8 +121,15 @@ public struct DBManager: Sendable {
 
     /// In the order of their times; those of one moment in the order in which they came.
     static func sorted(_ observations: [Observation]) -> [Observation] {
-        observations.map { (time: Timestamp(parsing: $0.time) ?? Timestamp(seconds: 0), $0) }
-            .sorted { $0.time == $1.time ? $0.1.sequence < $1.1.sequence : $0.time < $1.time }.map(\.1)
+        struct Timed {
+            let time: Timestamp
+            let observation: Observation
+        }
+        let timed = observations.map { Timed(time: Timestamp(parsing: $0.time) ?? Timestamp(seconds: 0), observation: $0) }
+        let sorted = timed.sorted { left, right in
+            left.time == right.time ? left.observation.sequence < right.observation.sequence : left.time < right.time
+        }
+        return sorted.map(\.observation)
     }
 
     private static func time(_ request: JSON, _ field: String) throws(GRPCStatus) -> Timestamp? {
