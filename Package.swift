@@ -24,6 +24,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
         .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -55,6 +56,10 @@ let package = Package(
         .target(name: "Sandbox", dependencies: ["CSandbox", log]),
         // Not called Network: packages ask canImport(Network) for Apple's framework of that name.
         .target(name: "LabNetwork", dependencies: ["CSandbox", "Sandbox", log, .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio")], path: "Sources/Network"),
+        // Unary gRPC calls over HTTP/2, both ends; messages are bytes.
+        .target(
+            name: "GRPC",
+            dependencies: ["KubeModel", .product(name: "NIOHTTP2", package: "swift-nio-http2"), .product(name: "NIOHPACK", package: "swift-nio-http2")] + nio),
         .target(name: "Images", dependencies: ["KubeModel", "CResources", log, yams]),
         .target(name: "ControllerRuntime", dependencies: ["KubeModel", "Catalogue", "Registry", log], path: "Sources/Controllers/Runtime"),
         .target(name: "Node", dependencies: ["KubeModel", "Catalogue", "Registry", "Access", "ControllerRuntime", "Sandbox", "LabNetwork", "Images", log] + nio),
@@ -70,7 +75,7 @@ let package = Package(
         .target(
             name: "LabDaemon",
             dependencies: [
-                "KubeModel", "Catalogue", "Registry", "Access", "KubeServer", "Sandbox", "LabNetwork", "Images", "Node", "ControllerRuntime",
+                "KubeModel", "Catalogue", "Registry", "Access", "KubeServer", "Sandbox", "LabNetwork", "GRPC", "Images", "Node", "ControllerRuntime",
                 "Workloads", "Katib", "Workflows", "Notebooks", log,
                 .product(name: "X509", package: "swift-certificates"), crypto,
             ] + nio),
@@ -92,6 +97,7 @@ let package = Package(
         .testTarget(name: "AccessTests", dependencies: ["Access", "Registry", "Catalogue", "KubeModel", log]),
         .testTarget(name: "SandboxTests", dependencies: ["Sandbox", "CSandbox"]),
         .testTarget(name: "NetworkTests", dependencies: ["LabNetwork"] + nio),
+        .testTarget(name: "GRPCTests", dependencies: ["GRPC", "KubeModel"] + nio),
         .testTarget(name: "ImagesTests", dependencies: ["Images", "KubeModel"]),
         .testTarget(name: "NodeTests", dependencies: ["Node", "Access", "Registry", "Catalogue", "KubeModel", "Sandbox", "LabNetwork", "Images", log] + nio),
         .testTarget(name: "WorkloadsTests", dependencies: ["Workloads", "Notebooks", "ControllerRuntime", "Registry", "Catalogue", "KubeModel", log]),

@@ -50,6 +50,9 @@ public struct Daemon: Sendable {
         let helper = HelperClient(runtimeDirectory: paths.runtime)
         let network = try await makeNetwork(helper)
         let agent = try await makeNode(registry, helper, network, tokens)
+        let database = try await DBManagerServer(
+            DBManager(registry: registry), address: "\(PodNetwork.gateway)", socketPath: "\(paths.runtime)/\(DBManagerServer.socketName)",
+            logger: logger)
         let exposer = LoopbackExposer(helper: helper, logger: logger)
         let server = APIServer(
             registry: registry, logs: PodLogsAdapter(agent: agent), streams: PodStreamsAdapter(agent: agent),
@@ -76,6 +79,7 @@ public struct Daemon: Sendable {
             await serving.value
             group.cancelAll()
         }
+        await database.stop()
         await agent.shutdown()
         unlink(paths.record)
         try catalogue.close()
@@ -109,6 +113,7 @@ public struct Daemon: Sendable {
         settings.searchDomains = host.search
         settings.version = Version.kubernetes
         settings.apiAddress = APIService.address.description
+        settings.services = [(ip: "\(PodNetwork.gateway)", hostnames: DBManager.names)]
         let runtime = try SandboxRuntime(configuration: SandboxConfiguration(shimPath: options.shim, instance: Self.instance(paths.state)))
         do { try await helper.remember(groups: runtime.ownGroups) } catch {
             logger.warning("empty control groups will stay behind", metadata: ["error": "\(error)"])

@@ -1,79 +1,41 @@
+import GRPC
+import Glibc
 import Katib
-import NIOCore
-import NIOPosix
+import KubeModel
+import Logging
 
-/// Asks suggestion services over TCP: the daemon's own network namespace leads to every pod.
+/// Calls suggestion services: the daemon's own network namespace leads to every pod.
 struct SuggestionConnector: SuggestionTransport {
-    private static let connectTimeout = TimeAmount.seconds(5)
-
-    func exchange(
-        address: String, port: Int, _ request: [UInt8], timeout: Duration
-    ) async throws(SuggestionTransportProblem) -> [UInt8] {
-        let loop = MultiThreadedEventLoopGroup.singleton.next()
-        let answer = loop.makePromise(of: [UInt8].self)
-        let channel = try await connect(address, port, answer, loop)
-        let nanoseconds = Int64(timeout / .nanoseconds(1))
-        let deadline = loop.scheduleTask(in: .nanoseconds(nanoseconds)) { answer.fail(SuggestionTransportProblem.timedOut) }
-        defer {
-            deadline.cancel()
-            channel.close(promise: nil)
-        }
-        do {
-            try await channel.writeAndFlush(ByteBuffer(bytes: request + [UInt8(ascii: "\n")]))
-        } catch {
-            answer.fail(SuggestionTransportProblem.broken("\(error)"))
-        }
-        do { return try await answer.futureResult.get() } catch {
-            throw (error as? SuggestionTransportProblem) ?? .broken("\(error)")
-        }
-    }
-
-    private func connect(
-        _ address: String, _ port: Int, _ answer: EventLoopPromise<[UInt8]>, _ loop: any EventLoop
-    ) async throws(SuggestionTransportProblem) -> any Channel {
-        let bootstrap = ClientBootstrap(group: loop).connectTimeout(Self.connectTimeout).channelInitializer { channel in
-            channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(LineReader(answer)) }
-        }
-        do { return try await bootstrap.connect(host: address, port: port).get() } catch {
-            let problem = SuggestionTransportProblem.unreachable("\(error)")
-            answer.fail(problem)
-            throw problem
-        }
+    func call(address: String, port: Int, method: String, _ message: [UInt8], timeout: Duration) async throws(GRPCStatus) -> [UInt8] {
+        try await GRPCClient.call(host: address, port: port, method: method, message: message, timeout: timeout)
     }
 }
 
-/// Keeps what comes until the first newline.
-private final class LineReader: ChannelInboundHandler {
-    typealias InboundIn = ByteBuffer
-    private static let limit = 64 << 20
+/// Katib's database manager where it is looked for: at `katib-db-manager.kubeflow` for pods, and at a socket file for the lab's owner.
+struct DBManagerServer {
+    static let socketName = "katib-db-manager.sock"
+    private let servers: [GRPCServer]
 
-    private let answer: EventLoopPromise<[UInt8]>
-    private var bytes: [UInt8] = []
-
-    init(_ answer: EventLoopPromise<[UInt8]>) { self.answer = answer }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let new = unwrapInboundIn(data).readableBytesView
-        if let end = new.firstIndex(of: UInt8(ascii: "\n")) {
-            bytes += new[..<end]
-            answer.succeed(bytes)
-            context.close(promise: nil)
-            return
+    /// - Parameters:
+    ///   - address: of the lab's network that pods reach.
+    ///   - socketPath: in a directory that only its owner may enter.
+    init(_ manager: DBManager, address: String, socketPath: String, logger: Logger) async throws {
+        let answer: GRPCServer.Answer = { method, message, peer throws(GRPCStatus) in
+            switch peer {
+            case .local: try await manager.answer(method: method, message, from: .owner)
+            case .address(let address): try await manager.answer(method: method, message, from: .pod(address: address))
+            }
         }
-        bytes += new
-        if bytes.count > Self.limit {
-            answer.fail(SuggestionTransportProblem.broken("its answer is longer than \(Self.limit >> 20) MiB"))
-            context.close(promise: nil)
+        var servers = [try await GRPCServer.start(host: address, port: DBManager.port, answer: answer)]
+        do {
+            servers.append(try await GRPCServer.start(socketPath: socketPath, answer: answer))
+            chmod(socketPath, 0o600)
+        } catch {
+            // A path may be too long for a socket; pods reach the database manager all the same.
+            logger.warning("no socket for Katib's database manager", metadata: ["path": "\(socketPath)", "error": "\(error)"])
         }
+        self.servers = servers
     }
 
-    func channelInactive(context: ChannelHandlerContext) {
-        answer.fail(SuggestionTransportProblem.broken("it closed the connection"))
-        context.fireChannelInactive()
-    }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        answer.fail(SuggestionTransportProblem.broken("\(error)"))
-        context.close(promise: nil)
-    }
+    func stop() async { for server in servers { await server.stop() } }
 }

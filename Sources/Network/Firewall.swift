@@ -4,6 +4,8 @@ enum Firewall {
     static let table = "kindling"
     /// All host sides of pods begin with this.
     static let podPrefix = "kp"
+    /// What labd offers to pods at their gateway: Katib's database manager.
+    static let servicePorts = "6789"
 
     /// The whole table; loading it replaces the earlier one in a single step.
     /// - Parameter uplink: nil denies egress.
@@ -38,6 +40,7 @@ enum Firewall {
               chain input {
                 type filter hook input priority 0; policy accept;
                 iifname \(pods) ip daddr \(PodNetwork.apiAddress) tcp dport \(PodNetwork.apiPort) accept
+                iifname \(pods) ip daddr \(PodNetwork.gateway) tcp dport { \(servicePorts) } accept
                 iifname \(pods) tcp flags & (fin | syn | rst | ack) == syn drop
                 iifname \(pods) meta l4proto udp drop
               }

@@ -18,6 +18,8 @@ public struct NodeSettings: Sendable {
     public var searchDomains: [String]
     /// The address of the Service `kubernetes`; `nil` where pods cannot reach the API.
     public var apiAddress: String?
+    /// What of the lab itself every pod finds in its `/etc/hosts`.
+    public var services: [(ip: String, hostnames: [String])]
     /// The node's address as pods see it: `status.hostIP`.
     public var address: String
     /// A container's log file becomes `path.1` beyond this size; so many files are kept.
@@ -39,6 +41,7 @@ public struct NodeSettings: Sendable {
         clusterDomain = "cluster.local"
         nameservers = []
         searchDomains = []
+        services = []
         address = "169.254.1.1"
         logFileBytes = 10 << 20
         logFiles = 5

@@ -83,7 +83,7 @@ extension PodWorker {
         let aliases = spec.json["hostAliases"].elements.map { alias in
             (ip: alias["ip"].stringValue ?? "", hostnames: alias["hostnames"].elements.compactMap(\.stringValue))
         }
-        let services = settings.apiAddress.map { [APIServiceNames.entry($0)] } ?? []
+        let services = (settings.apiAddress.map { [APIServiceNames.entry($0)] } ?? []) + settings.services
         let hosts = PodFiles.hosts(
             podAddress: IPv4Address(address), hostname: hostname, subdomainFQDN: domain, services: services, aliases: aliases)
         try Files.write(hosts.utf8, to: "\(directory.path)/hosts")

@@ -386,8 +386,8 @@ print(state.restarts, state.first_population, state.optimizer.population_size, m
 """
 
 
-@pytest.mark.parametrize("strategy", ["none", "ipop", "bipop"])
-def test_cmaes_restarts_and_its_history_says_all(strategy, shows):
+def suggestion_program(program, **options):
+    """Starts a Python program where the suggestion service's libraries and modules are."""
     spec = importlib.util.spec_from_file_location("environments", ROOT / "etc" / "setup" / "environments.py")
     setup = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(setup)
@@ -397,11 +397,58 @@ def test_cmaes_restarts_and_its_history_says_all(strategy, shows):
     python = json.loads((built / "environment.json").read_text())["executable"]
     packages = next((built / "root" / "opt" / "python" / "suggestion" / "lib").glob("python3*/site-packages"))
     service = ROOT / "etc" / "environments" / "katib-suggestion" / "opt" / "katib-suggestion"
-    result = subprocess.run([python, "-c", RASTRIGIN.replace("STRATEGY", repr(strategy))], capture_output=True, text=True, timeout=120, check=False,
-                            env=os.environ | {"PYTHONPATH": f"{packages}:{service}", "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"})
-    assert result.returncode == 0, result.stderr
-    restarts, first, last, best = result.stdout.split()
+    environment = os.environ | {"PYTHONPATH": f"{packages}:{service}", "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.Popen([python, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **options)
+
+
+@pytest.mark.parametrize("strategy", ["none", "ipop", "bipop"])
+def test_cmaes_restarts_and_its_history_says_all(strategy, shows):
+    with suggestion_program(RASTRIGIN.replace("STRATEGY", repr(strategy))) as process:
+        output, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    restarts, first, last, best = output.split()
     assert (int(restarts) > 0) == (strategy != "none")
     if strategy == "ipop":
         assert int(last) == int(first) * 2 ** int(restarts)
     shows(f"{restarts} restarts, population {first} then {last}, best {float(best):.3g}")
+
+
+SERVE = "import sys, service; server, port = service.serve(0); print(port, flush=True); sys.stdin.read(); server.stop(0)"
+
+
+def test_the_service_speaks_katibs_api(shows):
+    """Asked with upstream's own messages, as the SDK ships them."""
+    import grpc
+    import kubeflow.katib.katib_api_pb2 as api
+    import kubeflow.katib.katib_api_pb2_grpc as rpc
+
+    with suggestion_program(SERVE, stdin=subprocess.PIPE) as process:
+        try:
+            stub = rpc.SuggestionStub(grpc.insecure_channel(f"127.0.0.1:{int(process.stdout.readline())}"))
+            request = api.GetSuggestionsRequest(current_request_number=2, total_request_number=4)
+            spec = request.experiment.spec
+            request.experiment.name = "asked"
+            spec.objective.type, spec.objective.objective_metric_name = api.MAXIMIZE, "score"
+            for name in ("x", "y"):
+                space = spec.parameter_specs.parameters.add(name=name, parameter_type=api.DOUBLE).feasible_space
+                space.min, space.max, space.distribution = "0.1", "1", api.LOG_UNIFORM
+            trial = request.trials.add(name="asked-1")
+            trial.status.condition = api.TrialStatus.SUCCEEDED
+            trial.status.observation.metrics.add(name="score", value="0.5")
+            for name in ("x", "y"):
+                trial.spec.parameter_assignments.assignments.add(name=name, value="0.3")
+            for algorithm in ("tpe", "multivariate-tpe", "cmaes", "bayesianoptimization"):
+                spec.algorithm.algorithm_name = algorithm
+                stub.ValidateAlgorithmSettings(api.ValidateAlgorithmSettingsRequest(experiment=request.experiment), timeout=60)
+                first, again = stub.GetSuggestions(request, timeout=60), stub.GetSuggestions(request, timeout=60)
+                assert first == again, "the answer depends on the request alone"
+                for suggested in first.parameter_assignments:
+                    assert [a.name for a in suggested.assignments] == ["x", "y"] and all(0.1 <= float(a.value) <= 1 for a in suggested.assignments)
+                assert len(first.parameter_assignments) == 2
+            spec.algorithm.algorithm_name = "unheard-of"
+            with pytest.raises(grpc.RpcError) as refused:
+                stub.GetSuggestions(request, timeout=60)
+            assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT and "unheard-of" in refused.value.details()
+        finally:
+            process.stdin.close()
+    shows(f"four algorithms; {refused.value.details()}")

@@ -126,14 +126,18 @@ final class Lab: TrialLogSource, @unchecked Sendable {
     func condition(_ type: String) -> JSON { experiment?.status["conditions"].elements.first { $0["type"].stringValue == type } ?? .null }
 }
 
-/// A suggestion service that answers as the test says.
+/// A suggestion service that answers as the test says; requests and answers by the methods' names.
 final class FakeService: SuggestionTransport {
-    let requests = Mutex<[JSON]>([])
-    let answer = Mutex<@Sendable (JSON) -> Result<JSON, SuggestionTransportProblem>>({ _ in .failure(.unreachable("no service")) })
+    let requests = Mutex<[(method: String, message: JSON)]>([])
+    let answer = Mutex<@Sendable (String, JSON) -> Result<JSON, GRPCStatus>>({ _, _ in .failure(GRPCStatus(.unavailable, "no service")) })
 
-    func exchange(address: String, port: Int, _ request: [UInt8], timeout: Duration) async throws(SuggestionTransportProblem) -> [UInt8] {
-        guard let json = try? JSONParser.parse(request) else { throw .broken("no JSON") }
-        requests.withLock { $0.append(json) }
-        return try answer.withLock { $0 }(json).get().encoded()
+    func call(address: String, port: Int, method: String, _ message: [UInt8], timeout: Duration) async throws(GRPCStatus) -> [UInt8] {
+        let name = String(method.split(separator: "/").last ?? "")
+        #expect(port == (method.contains(".EarlyStopping/") ? 6788 : 6789))
+        guard let request = try? KatibMessages.schema.decode(name + "Request", message) else { throw GRPCStatus(.invalidArgument, "no \(name)Request") }
+        requests.withLock { $0.append((name, request)) }
+        return KatibMessages.schema.encode(name + "Reply", try answer.withLock { $0 }(name, request).get())
     }
+
+    func last(_ method: String) -> JSON? { requests.withLock { $0.last { $0.method == method }?.message } }
 }

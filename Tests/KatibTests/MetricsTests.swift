@@ -87,15 +87,6 @@ import Testing
         }
     }
 
-    @Test func aCollectorOfTheUsersOwnIsWaitedFor() async throws {
-        let lab = try await Lab()
-        try await lab.create {
-            $0["spec"]["metricsCollectorSpec"] = ["collector": ["kind": "Custom", "customCollector": ["name": "mine", "image": "x"]]]
-        }
-        #expect(lab.client.list(.jobs).isEmpty, "no trial is wasted")
-        #expect(lab.condition("Waiting")["message"].stringValue?.contains("katib-db-manager") == true)
-    }
-
     @Test func theVolumeOfAMetricsFileIsMountedAndKept() async throws {
         let lab = try await Lab()
         try await lab.create {

@@ -28,12 +28,14 @@ import Testing
     private func suggestion(_ lab: Lab) -> StoredObject? { lab.client.get(.suggestions, namespace: "ns", name: "e") }
 
     /// Answers with learning rates that tell how many were given before.
-    private static let good: @Sendable (JSON) -> Result<JSON, SuggestionTransportProblem> = { request in
-        let given = request["given"].elements.count
-        let list = (0..<(request["count"].intValue ?? 0)).map { index -> JSON in
-            ["values": ["lr": .string("0.01\(given + index)")], "labels": ["generation": .string("\(given)")]]
+    private static let good: @Sendable (String, JSON) -> Result<JSON, GRPCStatus> = { method, request in
+        guard method == "GetSuggestions" else { return .failure(GRPCStatus(.unimplemented, "Method not found!")) }
+        let count = request["current_request_number"].intValue ?? 0
+        let given = (request["total_request_number"].intValue ?? 0) - count
+        let list = (0..<count).map { index -> JSON in
+            ["assignments": [["name": "lr", "value": .string("0.01\(given + index)")]], "labels": ["generation": .string("\(given)")]]
         }
-        return .success(["assignments": .array(list)])
+        return .success(["parameter_assignments": .array(list), "algorithm": ["algorithm_settings": [["name": "seen", "value": .string("\(given)")]]]])
     }
 
     @Test func asksAPodOfItsOwnWithTheWholeHistory() async throws {
@@ -51,9 +53,15 @@ import Testing
         #expect(lab.client.list(.trials).count == 2 && lab.condition("Waiting").isNull)
         #expect(Suggestions.has(try #require(suggestion(lab)), "Running"))
         try await lab.endJobs()
-        let last = try #require(lab.service.requests.withLock { $0.last })
-        #expect(last["given"].elements.count == 2 && last["given"][0]["state"] == "succeeded" && last["given"][0]["value"] == 0.5)
-        #expect(last["given"][0]["labels"] == ["generation": "0"] && last["settings"] == ["random_state": "5"])
+        let last = try #require(lab.service.last("GetSuggestions"))
+        let told = last["trials"][0]
+        #expect(last["trials"].elements.count == 2 && told["status"]["condition"] == "SUCCEEDED")
+        #expect(told["status"]["observation"]["metrics"][0] == ["name": "Validation-accuracy", "value": "0.5"])
+        #expect(told["spec"]["labels"]["generation"] == "0" && told["spec"]["objective"]["type"] == "MAXIMIZE")
+        let experiment = last["experiment"]["spec"]
+        #expect(experiment["algorithm"]["algorithm_settings"] == [["name": "random_state", "value": "5"], ["name": "seen", "value": "0"]])
+        #expect(experiment["parameter_specs"]["parameters"][0]["feasible_space"]["distribution"] == "UNIFORM")
+        #expect(experiment["parallel_trial_count"] == 2 && experiment["objective"]["goal"] == 0.99)
         try await lab.endJobs()
         #expect(lab.condition("Succeeded")["reason"] == "ExperimentMaxTrialsReached")
         let rates = lab.client.list(.trials).compactMap { $0.spec["parameterAssignments"][0]["value"].stringValue }
@@ -67,31 +75,110 @@ import Testing
         try await create(lab)
         try await setPod(lab, ["running": [:]])
         let first = try #require(pod(lab))
-        lab.service.answer.withLock { $0 = { _ in .failure(.timedOut) } }
+        lab.service.answer.withLock { $0 = { _, _ in .failure(GRPCStatus(.deadlineExceeded, "late")) } }
         try await lab.endJobs()
         let second = try #require(pod(lab))
         #expect(second.uid != first.uid, "the one that hung was ended and another made")
         #expect(lab.client.list(.trials).count == 2)
         lab.service.answer.withLock { $0 = Self.good }
         try await setPod(lab, ["running": [:]])
-        #expect(lab.service.requests.withLock { $0.last }?["given"].elements.count == 2)
+        #expect(lab.service.last("GetSuggestions")?["trials"].elements.count == 2)
         #expect(lab.client.list(.trials).count == 4 && Set(lab.client.list(.trials).map(\.name)).count == 4, "nothing is lost or repeated")
     }
 
     @Test func whatTheServiceSaysIsWrongIsShown() async throws {
         let lab = try await Lab()
-        lab.service.answer.withLock { $0 = { _ in .success(["error": "ValueError: no such thing"]) } }
+        lab.service.answer.withLock {
+            $0 = { method, _ in
+                method == "GetSuggestions" ? .failure(GRPCStatus(.unknown, "ValueError: no such thing")) : .success([:])
+            }
+        }
         try await create(lab)
         try await setPod(lab, ["running": [:]])
-        #expect(lab.condition("Waiting")["message"].stringValue?.contains("ValueError: no such thing") == true)
-        for answer: JSON in [["assignments": [["values": ["other": "1"]]]], [:], "x"] {
-            lab.service.answer.withLock { $0 = { _ in .success(answer) } }
+        #expect(lab.condition("Waiting")["message"].stringValue?.contains("code = Unknown desc = ValueError: no such thing") == true)
+        let twice: JSON = [["name": "lr", "value": "1"], ["name": "lr", "value": "2"]]
+        let bad: [JSON] = [["parameter_assignments": [["assignments": [["name": "lr", "value": "1"]]]]], ["parameter_assignments": [[:], [:]]],
+            ["parameter_assignments": [["assignments": twice], ["assignments": twice]]], [:]]
+        for answer in bad {
+            lab.service.answer.withLock { $0 = { _, _ in .success(answer) } }
             try await lab.settle()
             #expect(lab.client.list(.trials).isEmpty)
         }
         lab.service.answer.withLock { $0 = Self.good }
         try await lab.settle()
         #expect(lab.client.list(.trials).count == 2)
+    }
+
+    @Test func settingsThatTheServiceRefusesFailTheExperiment() async throws {
+        let lab = try await Lab()
+        lab.service.answer.withLock { $0 = { _, _ in .failure(GRPCStatus(.invalidArgument, "no such setting")) } }
+        try await create(lab)
+        try await setPod(lab, ["running": [:]])
+        let failed = suggestion(lab)?.status["conditions"].elements.first { $0["type"].stringValue == "Failed" }
+        #expect(failed?["message"] == "Validation failed: ValidateAlgorithmSettings Error: no such setting")
+        #expect(lab.condition("Failed")["status"] == "True" && lab.client.list(.trials).isEmpty)
+    }
+
+    private func configure(_ lab: Lab, _ text: String) async throws {
+        try await lab.client.create(["apiVersion": "v1", "kind": "Namespace", "metadata": ["name": "kubeflow"]])
+        try await lab.client.create([
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": ["name": "katib-config", "namespace": "kubeflow"],
+            "data": ["katib-config.yaml": .string(text)],
+        ])
+    }
+
+    @Test func aServiceOfTheUsersPlugsIn() async throws {
+        let lab = try await Lab()
+        try await configure(lab, """
+            apiVersion: config.kubeflow.org/v1beta1
+            kind: KatibConfig
+            runtime:
+              suggestions:
+                - algorithmName: mine
+                  image: example.org/mine:1
+                  volumeMountPath: /data
+                  env: [{name: A, value: b}]
+                - algorithmName: random
+                  image: docker.io/kubeflowkatib/suggestion-hyperopt:latest
+              earlyStoppings:
+                - algorithmName: patience
+                  image: example.org/patience
+            """)
+        lab.service.answer.withLock {
+            $0 = { method, request in
+                guard method == "GetEarlyStoppingRules" else { return Self.good(method, request) }
+                #expect(request["db_manager_address"] == "katib-db-manager.kubeflow:6789")
+                return .success(["early_stopping_rules": [["name": "Validation-accuracy", "value": "0.3", "comparison": "LESS", "start_step": 4]]])
+            }
+        }
+        try await lab.create {
+            $0["spec"]["algorithm"] = ["algorithmName": "mine", "algorithmSettings": [["name": "anything", "value": "goes"]]]
+            $0["spec"]["earlyStopping"] = ["algorithmName": "patience"]
+            $0["spec"]["resumePolicy"] = "FromVolume"
+            $0["spec"]["parallelTrialCount"] = 2
+        }
+        let name = ObjectKey(.pods, namespace: "ns", name: "e-mine")
+        let containers = try #require(lab.client.get(name)).spec["containers"]
+        #expect(containers[0]["image"] == "example.org/mine:1" && containers[0]["env"] == [["name": "A", "value": "b"]] && containers[0]["args"].isNull)
+        #expect(containers[0]["volumeMounts"][0]["mountPath"] == "/data" && !containers[0].has("algorithmName"))
+        #expect(containers[1]["name"] == "earlystopping" && containers[1]["image"] == "example.org/patience")
+        try await lab.client.updateStatus(name) { status in
+            status["podIP"] = "10.0.0.1"
+            status["containerStatuses"] = [["name": "suggestion", "state": ["running": [:]]], ["name": "earlystopping", "state": ["running": [:]]]]
+        }
+        try await lab.settle()
+        let trials = lab.client.list(.trials)
+        #expect(trials.count == 2)
+        let rule: JSON = ["name": "Validation-accuracy", "value": "0.3", "comparison": "less", "startStep": 4]
+        #expect(trials.allSatisfy { $0.spec["earlyStoppingRules"] == [rule] })
+    }
+
+    @Test func aConfigurationThatCannotBeReadChangesNothing() async throws {
+        let lab = try await Lab()
+        try await configure(lab, "runtime: [")
+        try await lab.create()
+        #expect(lab.client.list(.trials).count == 3)
+        await #expect(throws: APIStatus.self) { try await lab.create { $0["metadata"]["name"] = "f"; $0["spec"]["algorithm"] = ["algorithmName": "mine"] } }
     }
 
     @Test func aServiceThatIsNotNeededIsNotThere() async throws {

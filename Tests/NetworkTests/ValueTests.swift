@@ -94,6 +94,7 @@ import Testing
         let closed = Firewall.rules(uplink: nil)
         #expect(!closed.contains("masquerade"))
         #expect(closed.contains("iifname \"kp*\" drop"))
+        #expect(closed.contains("iifname \"kp*\" ip daddr 169.254.1.1 tcp dport { 6789 } accept"), "Katib's database manager, and nothing else of labd")
         let open = Firewall.rules(
             uplink: UplinkStatus(kind: .pasta, state: .up, interface: "uplink0", nameservers: ["169.254.1.53", "x; drop"]))
         #expect(open.contains("oifname \"uplink0\" masquerade"))

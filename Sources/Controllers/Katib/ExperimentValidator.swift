@@ -103,13 +103,13 @@ struct ExperimentValidator {
         let field = "spec.algorithm"
         if spec["algorithm"].isNull { return [.required(field, "must be specified")] }
         let name = spec["algorithm"]["algorithmName"].stringValue ?? ""
-        return Self.nameCauses(field, name, Algorithms.names, "Suggestion", "suggestion")
+        return Self.nameCauses(field, name, Algorithms.names(KatibConfig(catalogue)), "Suggestion", "suggestion")
     }
 
     private func earlyStoppingCauses() -> [APIStatus.Cause] {
         if spec["earlyStopping"].isNull { return [] }
         let name = spec["earlyStopping"]["algorithmName"].stringValue ?? ""
-        return Self.nameCauses("spec.earlyStopping", name, EarlyStopping.names, "EarlyStopping", "early stopping")
+        return Self.nameCauses("spec.earlyStopping", name, EarlyStopping.names(KatibConfig(catalogue)), "EarlyStopping", "early stopping")
     }
 
     private static func nameCauses(_ field: String, _ name: String, _ known: [String], _ kind: String, _ words: String) -> [APIStatus.Cause] {

@@ -61,15 +61,17 @@ struct Objective: Sendable {
     /// The value of a trial that counts for the objective; `nil` where it has none or it is no finite number.
     func value(in observation: JSON) -> Double? {
         guard let entry = observation["metrics"].elements.first(where: { $0["name"].stringValue == metric }) else { return nil }
-        let latest = entry["latest"].stringValue
-        let text: String?
-        switch strategies[metric] {
-        case "min": text = entry["min"].stringValue == unavailableMetric ? latest : entry["min"].stringValue
-        case "max": text = entry["max"].stringValue == unavailableMetric ? latest : entry["max"].stringValue
-        default: text = latest
-        }
-        guard let text, let number = Double(text), number.isFinite else { return nil }
+        let text = text(of: entry)
+        guard let number = Double(text), number.isFinite else { return nil }
         return number
+    }
+
+    /// What of a metric of an observation counts, by the metric's strategy.
+    func text(of metric: JSON) -> String {
+        let latest = metric["latest"].stringValue ?? ""
+        let key = strategies[metric["name"].stringValue ?? ""] ?? "latest"
+        guard key == "min" || key == "max", let text = metric[key].stringValue, text != unavailableMetric else { return latest }
+        return text
     }
 
     func isReached(by value: Double) -> Bool {

@@ -47,11 +47,28 @@ actor MetricsCollector {
         let task = running[pod.uid] ?? self.task(trial, pod)
         running[pod.uid] = task
         do {
-            return try await task.value
+            return try addReports(of: trial, to: try await task.value)
         } catch {
             running[pod.uid] = nil
             throw error
         }
+    }
+
+    /// What the trial itself or a collector of the user's own has reported is in the catalogue by now.
+    private func addReports(of trial: StoredObject, to collected: Result) throws -> Result {
+        guard MetricsSource(trial.spec["metricsCollector"]).isReported else { return collected }
+        let names = Objective(trial.spec["objective"]).names
+        var result = collected
+        result.summary = MetricSummary()
+        result.others = []
+        for observation in DBManager.sorted(try catalogue.observations(of: TrialKey(namespace: trial.namespace, trial: trial.name, uid: trial.uid))) {
+            if names.contains(observation.metric) {
+                result.summary.add(observation.metric, observation.value)
+            } else if result.others.count < Self.otherCount {
+                result.others.append("\(observation.metric)=\(observation.value.prefix(100))")
+            }
+        }
+        return result
     }
 
     /// Forgets what was collected from a pod; a task under way is ended.
@@ -100,8 +117,9 @@ actor MetricsCollector {
                 let observations = await collection.take(events: bytes, file: "\(directory)/\(name)", names: names)
                 if !observations.isEmpty { try await catalogue.write { $0.append(observations) } }
             }
-        case .custom: problem = "a collector of the user's own reports to katib-db-manager, which this version of Kindling does not have"
-        case .push: problem = "nothing was reported: this version of Kindling has no katib-db-manager to report to"
+        case .push, .custom:
+            // The lines are kept for the message of a trial that reports nothing.
+            try await source.read(container) { await collection.note($0) }
         }
         return await collection.finish(problem)
     }
@@ -145,9 +163,14 @@ actor MetricsCollector {
                 if matches.isEmpty, result.others.count < MetricsCollector.otherCount { noteOthers(line.text) }
             }
             result.isStopped = rules.isBroken
+            note(lines)
+            return (found, result.isStopped && !wasStopped)
+        }
+
+        /// Lines in which nothing is looked for.
+        func note(_ lines: [TrialLogLine]) {
             let tail = lines.suffix(MetricsCollector.lastLineCount).map { String($0.text.prefix(200)) }
             result.lastLines = Array((result.lastLines + tail).suffix(MetricsCollector.lastLineCount))
-            return (found, result.isStopped && !wasStopped)
         }
 
         /// The values of a whole event file.

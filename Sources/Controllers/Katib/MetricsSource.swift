@@ -39,6 +39,14 @@ enum MetricsSource: Sendable, Equatable {
         }
     }
 
+    /// Whether the values come to the database manager.
+    var isReported: Bool {
+        switch self {
+        case .push, .custom: true
+        default: false
+        }
+    }
+
     /// The regular expressions that are wanted in place of `name=value`.
     static func filters(_ collector: JSON) -> [String] { collector["source"]["filter"]["metricsFormat"].elements.compactMap(\.stringValue) }
 

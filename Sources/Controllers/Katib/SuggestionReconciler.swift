@@ -48,9 +48,9 @@ public struct SuggestionReconciler: Reconciler {
         if let claim = Suggestions.claim(for: suggestion) { try await create(claim) }
         var draft = Draft(suggestion, now: client.now)
         do {
-            let (algorithm, stopping) = try validate(experiment, suggestion)
-            if let algorithm {
-                try await fill(&draft, with: algorithm, stopping, for: suggestion, experiment)
+            let plan = try plan(experiment, suggestion)
+            if let algorithm = plan.algorithm {
+                try await fill(&draft, with: algorithm, plan.stopping, for: suggestion, experiment)
             } else {
                 draft.conditions.tell("DeploymentReady", false, reason: Wording.missing, message: Self.missing(experiment))
             }
@@ -106,18 +106,47 @@ public struct SuggestionReconciler: Reconciler {
         }
     }
 
-    /// The algorithms with settings that they can work with.
-    private func validate(_ experiment: StoredObject, _ suggestion: StoredObject) throws(AlgorithmProblem) -> ((any SuggestionAlgorithm)?, MedianStop?) {
+    /// Who answers.
+    private struct Plan {
+        var algorithm: (any SuggestionAlgorithm)?
+        var stopping: Stopping?
+    }
+
+    private enum Stopping {
+        case native(MedianStop)
+        case service(ServiceStopping)
+    }
+
+    /// The algorithms with settings that they can work with. Those of the user's own services are judged by these.
+    private func plan(_ experiment: StoredObject, _ suggestion: StoredObject) throws(AlgorithmProblem) -> Plan {
         func told<T>(_ what: String, _ body: () throws(AlgorithmProblem) -> T) throws(AlgorithmProblem) -> T {
             do throws(AlgorithmProblem) { return try body() } catch { throw AlgorithmProblem(description: "\(what) Error: \(error)") }
         }
-        var algorithm = try told("ValidateAlgorithmSettings") { () throws(AlgorithmProblem) in try Algorithms.make(for: experiment.value) }
-        if case .service(let image)? = Algorithms.places[experiment.spec["algorithm"]["algorithmName"].stringValue ?? ""] {
-            algorithm = ServiceAlgorithm(client: client, transport: transport, experiment: experiment, suggestion: suggestion, image: image)
+        let config = KatibConfig(client.catalogue)
+        let name = experiment.spec["algorithm"]["algorithmName"].stringValue ?? ""
+        let stoppingName = experiment.spec["earlyStopping"]["algorithmName"].stringValue ?? ""
+        let service = Algorithms.service(name, config, experiment: experiment)
+        let stoppingEntry = config.earlyStopping(stoppingName)
+        var pod = ServicePod(client: client, transport: transport, suggestion: suggestion, containers: [])
+        if let service { pod = pod.adding(service.container, service.entry) }
+        if let stoppingEntry {
+            let container = KatibConfig.container(
+                stoppingEntry, name: ServiceStopping.container, port: ServicePod.earlyStoppingPort, portName: "early-stop-api")
+            pod = pod.adding(container, stoppingEntry)
         }
-        guard !experiment.spec["earlyStopping"].isNull else { return (algorithm, nil) }
-        let stopping = try told("ValidateEarlyStoppingSettings") { () throws(AlgorithmProblem) in try MedianStop(experiment.spec["earlyStopping"]) }
-        return (algorithm, stopping)
+        var plan = Plan()
+        if config.suggestion(name) == nil {
+            plan.algorithm = try told("ValidateAlgorithmSettings") { () throws(AlgorithmProblem) in try Algorithms.make(for: experiment.value) }
+        }
+        if service != nil { plan.algorithm = ServiceAlgorithm(pod: pod, experiment: experiment) }
+        if experiment.spec["earlyStopping"].isNull { return plan }
+        if stoppingEntry != nil {
+            plan.stopping = .service(ServiceStopping(pod: pod, experiment: experiment))
+        } else {
+            plan.stopping = .native(
+                try told("ValidateEarlyStoppingSettings") { () throws(AlgorithmProblem) in try MedianStop(experiment.spec["earlyStopping"]) })
+        }
+        return plan
     }
 
     private static func missing(_ experiment: StoredObject) -> String {
@@ -128,7 +157,7 @@ public struct SuggestionReconciler: Reconciler {
 
     /// Adds assignments until there are as many as requested.
     private func fill(
-        _ draft: inout Draft, with algorithm: any SuggestionAlgorithm, _ stopping: MedianStop?, for suggestion: StoredObject,
+        _ draft: inout Draft, with algorithm: any SuggestionAlgorithm, _ stopping: Stopping?, for suggestion: StoredObject,
         _ experiment: StoredObject
     ) async throws {
         var assignments = draft.status["suggestions"].elements
@@ -137,11 +166,15 @@ public struct SuggestionReconciler: Reconciler {
         guard count > 0 else { return draft.take(.open) }
         let request = SuggestionRequest(suggestion, trials: client.controlled(by: experiment, .trials), count: count)
         let reply = try await algorithm.suggest(request)
-        let rules = try rules(of: stopping, request.trials, experiment)
+        var rules: [JSON] = []
+        switch try await self.rules(of: stopping, request, experiment) {
+        case .value(let found): rules = found
+        // Without its rules nothing is suggested: what is asked again is answered in the same way.
+        case .notYet(let state): return draft.take(state)
+        }
         var names = Set(assignments.compactMap { $0["name"].stringValue })
         for trial in reply.assignments {
-            var name: String
-            repeat { name = "\(suggestion.name)-\(Self.suffix())" } while !names.insert(name).inserted
+            let name = Self.name(trial.name, suggestion.name, &names)
             let list = trial.assignment.map { parameter -> JSON in ["name": .string(parameter.name), "value": .string(parameter.value)] }
             var entry: JSON = ["name": .string(name), "parameterAssignments": .array(list)]
             if !rules.isEmpty { entry["earlyStoppingRules"] = .array(rules) }
@@ -158,16 +191,21 @@ public struct SuggestionReconciler: Reconciler {
 
     /// A service costs nothing while nobody asks it: it is made again when somebody does.
     private func endService(of suggestion: StoredObject) async throws {
-        guard let pod = client.get(ServiceAlgorithm.key(suggestion)), pod.controllerReference["uid"].stringValue == suggestion.uid else { return }
+        guard let pod = client.get(ServicePod.key(suggestion)), pod.controllerReference["uid"].stringValue == suggestion.uid else { return }
         if !pod.isBeingDeleted { try await client.delete(pod.key, uid: pod.uid) }
     }
 
-    private func rules(of stopping: MedianStop?, _ trials: [SuggestionTrial], _ experiment: StoredObject) throws -> [JSON] {
-        guard let stopping else { return [] }
+    private func rules(of stopping: Stopping?, _ request: SuggestionRequest, _ experiment: StoredObject) async throws -> ServicePod.Answer<[JSON]> {
         let objective = experiment.spec["objective"]
         let metric = objective["objectiveMetricName"].stringValue ?? ""
-        return try stopping.rules(objective: objective, trials: trials) { (trial: SuggestionTrial, count: Int) throws -> [Double] in
-            try firstValues.values(of: trial, namespace: experiment.namespace, metric: metric, count: count)
+        switch stopping {
+        case nil: return .value([])
+        case .service(let service): return try await service.rules(request)
+        case .native(let algorithm):
+            return .value(
+                try algorithm.rules(objective: objective, trials: request.trials) { (trial: SuggestionTrial, count: Int) throws -> [Double] in
+                    try firstValues.values(of: trial, namespace: experiment.namespace, metric: metric, count: count)
+                })
         }
     }
 
@@ -175,6 +213,14 @@ public struct SuggestionReconciler: Reconciler {
         let (namespace, name) = (claim["metadata"]["namespace"].stringValue ?? "", claim["metadata"]["name"].stringValue ?? "")
         guard client.get(.persistentVolumeClaims, namespace: namespace, name: name) == nil else { return }
         do { try await client.create(claim) } catch let problem as APIStatus where problem.reason == "AlreadyExists" {}
+    }
+
+    /// The name of a trial to be: its service's own choice where that is one, and no other's.
+    private static func name(_ wanted: String?, _ suggestion: String, _ names: inout Set<String>) -> String {
+        if let wanted, wanted.hasPrefix("\(suggestion)-"), Names.dns1123Subdomain(wanted).isEmpty, names.insert(wanted).inserted { return wanted }
+        var name: String
+        repeat { name = "\(suggestion)-\(suffix())" } while !names.insert(name).inserted
+        return name
     }
 
     private static func suffix() -> String {

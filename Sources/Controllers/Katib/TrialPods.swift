@@ -27,6 +27,7 @@ enum TrialPods {
         addCheckpoints(&pod, trial, primary, catalogue)
         let collector = MetricsSource(trial.spec["metricsCollector"])
         if collector == .standardOutput || collector.directory != nil { addCollector(&pod, primary) }
+        if case .custom = collector { addCustomCollector(&pod, trial.spec["metricsCollector"]["collector"]["customCollector"]) }
         guard let directory = collector.directory else { return }
         let containers = [primary] + [trial.spec["metricsCollector"]["collector"]["customCollector"]["name"].stringValue].compactMap { $0 }
         addVolume(&pod, directory, containers)
@@ -49,6 +50,13 @@ enum TrialPods {
         let others = pod["spec"]["ephemeralContainers"].elements.filter { $0["name"] != name }
         pod["spec"]["ephemeralContainers"] = .array(
             others + [["name": name, "image": .string(EphemeralContainers.builtinCollector), "targetContainerName": .string(primary)]])
+    }
+
+    /// A collector of the user's own is one more container of the pod, as it was written.
+    private static func addCustomCollector(_ pod: inout JSON, _ collector: JSON) {
+        guard let name = collector["name"].stringValue else { return }
+        let others = pod["spec"]["containers"].elements.filter { $0["name"].stringValue != name }
+        pod["spec"]["containers"] = .array(others + [collector])
     }
 
     /// A container that has a volume of its own there keeps it. The node leaves this volume in place until the pod's object
@@ -99,7 +107,7 @@ enum TrialPods {
         mv "$1.new" "$1"
         """
 
-    private static func trial(owning pod: JSON, _ catalogue: Catalogue) -> StoredObject? {
+    static func trial(owning pod: JSON, _ catalogue: Catalogue) -> StoredObject? {
         var owners = pod["metadata"]["ownerReferences"].elements
         for _ in 0..<depth {
             guard let uid = owners.first(where: { $0["controller"].boolValue == true })?["uid"].stringValue,

@@ -83,10 +83,6 @@ public struct TrialReconciler: Reconciler {
 
     /// Makes the trial's job. One that cannot be made is told of, and tried again later and later.
     private func begin(_ state: inout State, _ trial: StoredObject) async throws {
-        if case .custom = MetricsSource(trial.spec["metricsCollector"]) {
-            state.wait(for: "A metrics collector of the user's own reports to katib-db-manager, which this version of Kindling does not have")
-            return try await save(state, trial)
-        }
         do {
             try await createJob(of: trial)
         } catch let problem as APIStatus where (400..<500).contains(problem.code) && problem.code != 409 {
@@ -186,6 +182,8 @@ public struct TrialReconciler: Reconciler {
         case .file(let path, .json): return "no line of \(path) is a JSON object with \(metric)\(lines)"
         case .file(let path, .text): return "no line of \(path) has '\(metric)=<value>'\(others)\(lines)"
         case .events(let directory): return "no event file below \(directory) has the tag \(metric)\(others)"
+        case .push, .custom:
+            return "nothing was reported to \(KatibMessages.databaseAddress) as \(metric)\(others)\(lines)"
         default:
             return collected.lastLines.isEmpty
                 ? "no line has '\(metric)=<value>'; the container printed nothing"

@@ -1,3 +1,4 @@
+import Catalogue
 import KubeModel
 
 /// The algorithms by the names of `spec.algorithm.algorithmName`, and what upstream's services demand of their settings.
@@ -24,7 +25,24 @@ enum Algorithms {
 
     private static let images = "docker.io/kubeflowkatib/suggestion-"
 
-    static var names: [String] { places.keys.sorted() }
+    /// Of this lab, and of the user's own services.
+    static func names(_ config: KatibConfig) -> [String] { Set(places.keys).union(config.suggestions).sorted() }
+
+    /// The container of the service that works an algorithm out, and its entry in katib-config; `nil` where none does.
+    static func service(_ name: String, _ config: KatibConfig, experiment: StoredObject) -> (container: JSON, entry: JSON)? {
+        func container(_ entry: JSON) -> JSON {
+            KatibConfig.container(entry, name: ServiceAlgorithm.container, port: ServicePod.suggestionPort, portName: "suggestion-api")
+        }
+        if let entry = config.suggestion(name) { return (container(entry), entry) }
+        switch places[name] {
+        case .service(let image):
+            // An Experiment that sets no random_state draws by its own seed, and by the same in a later pod.
+            let seed = String(experiment.uid.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }, radix: 16)
+            let env: JSON = [["name": "KINDLING_SEED", "value": .string(seed)]]
+            return (container(["image": .string(image), "args": [.string(name)], "env": env]), .null)
+        default: return nil
+        }
+    }
 
     /// Checks the settings and makes an algorithm of this process.
     /// - Returns: `nil` where it is worked out elsewhere.

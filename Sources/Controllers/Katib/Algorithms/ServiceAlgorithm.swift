@@ -1,166 +1,109 @@
-public import KubeModel
 import Catalogue
+import KubeModel
 import Registry
 
-/// Asks a suggestion service: one line goes out, one comes back. The daemon implements it.
-public protocol SuggestionTransport: Sendable {
-    /// - Parameters:
-    ///   - address: of the service's pod.
-    ///   - request: a line of JSON without its newline.
-    /// - Returns: the answer, without its newline.
-    func exchange(address: String, port: Int, _ request: [UInt8], timeout: Duration) async throws(SuggestionTransportProblem) -> [UInt8]
-}
-
-/// Why a service gave no answer.
-public enum SuggestionTransportProblem: Error, Sendable, Equatable, CustomStringConvertible {
-    /// Nobody listens there, or not yet.
-    case unreachable(String)
-    /// It listens but does not answer.
-    case timedOut
-    /// The connection ended before the answer was there.
-    case broken(String)
-
-    public var description: String {
-        switch self {
-        case .unreachable(let reason): "the suggestion service cannot be reached: \(reason)"
-        case .timedOut: "the suggestion service does not answer"
-        case .broken(let reason): "the suggestion service broke off: \(reason)"
-        }
-    }
-}
-
-/// An algorithm of a Python library, in a pod of its own for each Experiment (etc/environments/katib-suggestion). The service
-/// keeps no state: every request carries the whole history, so a pod that crashed, hung or was ended is replaced by a new one
-/// and gives the same answer.
+/// An algorithm that a service works out: one of a Python library (etc/environments/katib-suggestion) or the user's own. Every
+/// request carries the whole history (katib pkg/controller.v1beta1/suggestion/suggestionclient: `SyncAssignments`).
 struct ServiceAlgorithm: SuggestionAlgorithm {
-    static let port = 6789
     static let container = "suggestion"
-    /// Upstream's controller waits a minute; a model of hundreds of trials may take longer on a machine that the trials use too.
-    static let timeout = Duration.seconds(180)
-    /// A service that has just started listens soon; nothing tells when.
-    static let pause = Duration.milliseconds(200)
 
-    let client: Client
-    let transport: any SuggestionTransport
+    let pod: ServicePod
     let experiment: StoredObject
-    let suggestion: StoredObject
-    let image: String
 
     func suggest(_ request: SuggestionRequest) async throws -> SuggestionReply {
-        var reply = SuggestionReply()
-        let key = Self.key(suggestion)
-        guard let pod = client.get(key) else {
-            try await create()
-            reply.state = .notReady(Wording.notReady, isBlocked: false, retryAfter: nil)
-            return reply
+        let suggestion = pod.suggestion
+        let told = KatibMessages.experiment(experiment.value, settings: suggestion.status["algorithmSettings"])
+        let message: JSON = [
+            "experiment": told, "trials": .array(Self.trials(request, pod.client, experiment)), "current_request_number": JSON(request.count),
+            "total_request_number": JSON(request.given.count + request.count),
+        ]
+        let answer = try await pod.ask { call in
+            if !Suggestions.has(suggestion, "Running") {
+                let plain = KatibMessages.experiment(experiment.value)
+                try await call.validate("Suggestion", "ValidateAlgorithmSettings", "ValidateAlgorithmSettingsRequest", ["experiment": plain])
+            }
+            let reply = try await call("Suggestion", "GetSuggestions", "GetSuggestionsRequest", message, answer: "GetSuggestionsReply")
+            return try Self.read(reply, request)
         }
-        if let state = Self.obstacle(pod) {
+        switch answer {
+        case .value(let reply): return reply
+        case .notYet(let state):
+            var reply = SuggestionReply()
             reply.state = state
             return reply
         }
-        do throws(SuggestionTransportProblem) {
-            let address = pod.status["podIP"].stringValue ?? ""
-            let answer = try await transport.exchange(address: address, port: Self.port, line(request), timeout: Self.timeout)
-            return try read(answer, request)
-        } catch {
-            if error == .timedOut {
-                // Its work is lost, not its history: the next one is told everything again.
-                client.event(suggestion, type: "Warning", reason: "SuggestionTimeout", message: "\(error) within \(Self.timeout); it is started again")
-                try await client.delete(key, uid: pod.uid, gracePeriodSeconds: 0)
-            }
-            reply.state = .notReady(Wording.notReady, isBlocked: false, retryAfter: Self.pause)
-            return reply
+    }
+
+    /// All that was suggested, in order. Trials without metrics are left out, as upstream does; one that is yet to be made was created.
+    static func trials(_ request: SuggestionRequest, _ client: Client, _ experiment: StoredObject) -> [JSON] {
+        let states = Dictionary(request.trials.map { ($0.name, $0.state) }) { first, _ in first }
+        return request.given.compactMap { entry in
+            let name = entry["name"].stringValue ?? ""
+            let state = states[name] ?? .created
+            if state == .metricsUnavailable { return nil }
+            let trial = client.get(.trials, namespace: experiment.namespace, name: name)?.value
+            let objective = experiment.spec["objective"]
+            let made: JSON = [
+                "metadata": ["name": entry["name"], "labels": entry["labels"]],
+                "spec": ["objective": objective, "parameterAssignments": entry["parameterAssignments"]],
+            ]
+            return KatibMessages.trial(trial ?? made, state: state)
         }
     }
 
-    // MARK: The pod
-
-    static func key(_ suggestion: StoredObject) -> ObjectKey {
-        ObjectKey(.pods, namespace: suggestion.namespace, name: Suggestions.serviceName(suggestion))
-    }
-
-    private func create() async throws {
-        let algorithm = suggestion.spec["algorithm"]["algorithmName"]
-        let labels: JSON = [
-            KatibLabel.experiment: .string(suggestion.name), KatibLabel.suggestion: .string(suggestion.name),
-            "katib.kubeflow.org/deployment": .string(Suggestions.serviceName(suggestion)),
-        ]
-        let pod: JSON = [
-            "apiVersion": "v1", "kind": "Pod",
-            "metadata": [
-                "name": .string(Suggestions.serviceName(suggestion)), "namespace": .string(suggestion.namespace), "labels": labels,
-                "ownerReferences": [Owners.reference(to: suggestion)],
-            ],
-            "spec": [
-                "restartPolicy": "Always", "terminationGracePeriodSeconds": 1, "automountServiceAccountToken": false,
-                "containers": [
-                    [
-                        "name": .string(Self.container), "image": .string(image), "args": [algorithm],
-                        "ports": [["name": "suggestion-api", "containerPort": JSON(Self.port)]],
-                    ]
-                ],
-            ],
-        ]
-        do { try await client.create(pod) } catch let problem as APIStatus where problem.reason == "AlreadyExists" {}
-    }
-
-    /// Why a pod cannot be asked; `nil` where it can.
-    private static func obstacle(_ pod: StoredObject) -> SuggestionReply.State? {
-        let status = pod.status["containerStatuses"][0]
-        if let reason = status["state"]["waiting"]["reason"].stringValue, reason != "ContainerCreating" {
-            let message = status["state"]["waiting"]["message"].stringValue ?? ""
-            let isCrashing = reason == "CrashLoopBackOff"
-            return .notReady("The suggestion service \(pod.name): \(reason): \(message)", isBlocked: !isCrashing, retryAfter: nil)
-        }
-        let unscheduled = pod.status["conditions"].elements.first { $0["type"].stringValue == "PodScheduled" && $0["status"].stringValue == "False" }
-        if let message = unscheduled?["message"].stringValue {
-            return .notReady("The suggestion service \(pod.name) has no room: \(message)", isBlocked: true, retryAfter: nil)
-        }
-        guard status["state"].has("running"), !(pod.status["podIP"].stringValue ?? "").isEmpty, !pod.isBeingDeleted else {
-            return .notReady(Wording.notReady, isBlocked: false, retryAfter: nil)
-        }
-        return nil
-    }
-
-    // MARK: The line and the answer
-
-    private func line(_ request: SuggestionRequest) -> [UInt8] {
-        let spec = experiment.spec
-        let trials = Dictionary(request.trials.map { ($0.name, $0) }) { first, _ in first }
-        var settings = JSONObject()
-        for setting in spec["algorithm"]["algorithmSettings"].elements { settings[setting["name"].stringValue ?? ""] = setting["value"] }
-        let given = request.given.map { entry -> JSON in
-            var values = JSONObject()
-            for assignment in entry["parameterAssignments"].elements { values[assignment["name"].stringValue ?? ""] = assignment["value"] }
-            let trial = trials[entry["name"].stringValue ?? ""]
-            var told: JSON = ["values": .object(values), "state": .string((trial?.state ?? .created).rawValue)]
-            if !entry["labels"].members.isEmpty { told["labels"] = entry["labels"] }
-            if let value = trial?.value { told["value"] = .double(value) }
-            if let time = trial?.completionTime, !time.isEmpty { told["completed"] = .string(time) }
-            return told
-        }
-        let line: JSON = [
-            "algorithm": spec["algorithm"]["algorithmName"], "settings": .object(settings), "goal": spec["objective"]["type"],
-            // Hexadecimal: JSON's numbers do not hold 64 bits.
-            "seed": .string(String(experiment.uid.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }, radix: 16)),
-            "parameters": spec["parameters"], "given": .array(given), "count": JSON(request.count), "removed": JSON(request.removed),
-        ]
-        return line.encoded()
-    }
-
-    private func read(_ answer: [UInt8], _ request: SuggestionRequest) throws(SuggestionTransportProblem) -> SuggestionReply {
-        guard let json = try? JSONParser.parse(answer) else { throw .broken("its answer is no JSON") }
+    private static func read(_ answer: JSON, _ request: SuggestionRequest) throws(GRPCStatus) -> SuggestionReply {
         var reply = SuggestionReply()
-        if let problem = json["error"].stringValue {
-            reply.state = .notReady("The suggestion service failed: \(problem)", isBlocked: true, retryAfter: .seconds(5))
-            return reply
+        let suggested = answer["parameter_assignments"].elements
+        guard suggested.count == request.count else {
+            throw GRPCStatus(.internalError, "The response contains unexpected trials: \(suggested.count) where \(request.count) were asked for")
         }
-        let names = experiment.spec["parameters"].elements.compactMap { $0["name"].stringValue }
-        for entry in json["assignments"].elements.prefix(request.count) {
-            let assignment = names.compactMap { name in entry["values"][name].stringValue.map { (name: name, value: $0) } }
-            guard assignment.count == names.count else { throw .broken("its answer lacks a parameter") }
-            reply.assignments.append(SuggestedTrial(assignment, labels: entry["labels"].stringMap))
+        for entry in suggested {
+            let assignment = entry["assignments"].elements.map { (name: $0["name"].stringValue ?? "", value: $0["value"].stringValue ?? "") }
+            if let problem = problem(assignment) { throw GRPCStatus(.internalError, problem) }
+            reply.assignments.append(SuggestedTrial(assignment, labels: entry["labels"].stringMap, name: entry["trial_name"].stringValue))
+        }
+        for setting in answer["algorithm"]["algorithm_settings"].elements {
+            reply.settings.append((setting["name"].stringValue ?? "", setting["value"].stringValue ?? ""))
         }
         return reply
+    }
+
+    private static func problem(_ assignment: Assignment) -> String? {
+        if assignment.isEmpty { return "The response contains a trial without parameters" }
+        let names = assignment.map(\.name)
+        return Set(names).count == names.count && !names.contains("") ? nil : "The response contains a parameter twice, or one without a name"
+    }
+}
+
+/// Early stopping by a service of the user's own.
+struct ServiceStopping: Sendable {
+    static let container = "earlystopping"
+
+    let pod: ServicePod
+    let experiment: StoredObject
+
+    /// The rules for trials that are suggested now, as `earlyStoppingRules` has them.
+    func rules(_ request: SuggestionRequest) async throws -> ServicePod.Answer<[JSON]> {
+        let suggestion = pod.suggestion
+        let message: JSON = [
+            "experiment": KatibMessages.experiment(experiment.value, settings: suggestion.status["algorithmSettings"]),
+            "trials": .array(ServiceAlgorithm.trials(request, pod.client, experiment)), "db_manager_address": .string(KatibMessages.databaseAddress),
+        ]
+        return try await pod.ask { call in
+            if !Suggestions.has(suggestion, "Running") {
+                let settings = KatibMessages.earlyStopping(experiment.spec["earlyStopping"])
+                try await call.validate(
+                    "EarlyStopping", "ValidateEarlyStoppingSettings", "ValidateEarlyStoppingSettingsRequest", ["early_stopping": settings])
+            }
+            let reply = try await call(
+                "EarlyStopping", "GetEarlyStoppingRules", "GetEarlyStoppingRulesRequest", message, answer: "GetEarlyStoppingRulesReply")
+            return reply["early_stopping_rules"].elements.map { rule in
+                var told: JSON = [
+                    "name": rule["name"], "value": rule["value"], "comparison": .string((rule["comparison"].stringValue ?? "equal").lowercased()),
+                ]
+                if let step = rule["start_step"].intValue, step != 0 { told["startStep"] = JSON(step) }
+                return told
+            }
+        }
     }
 }

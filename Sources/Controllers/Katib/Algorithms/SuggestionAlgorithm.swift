@@ -86,10 +86,13 @@ struct SuggestedTrial: Sendable {
     var assignment: Assignment
     /// Put on the Trial.
     var labels: [String: String] = [:]
+    /// What the Trial is to be called; without it, one is drawn.
+    var name: String?
 
-    init(_ assignment: Assignment, labels: [String: String] = [:]) {
+    init(_ assignment: Assignment, labels: [String: String] = [:], name: String? = nil) {
         self.assignment = assignment
         self.labels = labels
+        self.name = name
     }
 }
 

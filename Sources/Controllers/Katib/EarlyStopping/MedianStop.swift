@@ -45,7 +45,7 @@ struct MedianStop: Sendable {
 /// The early stopping algorithms that are there.
 enum EarlyStopping {
     static let medianStop = "medianstop"
-    static let names = [medianStop]
+    static func names(_ config: KatibConfig) -> [String] { Set([medianStop]).union(config.earlyStoppings).sorted() }
 }
 
 /// The first values of trials that have succeeded; these change no more, so each trial is read once.

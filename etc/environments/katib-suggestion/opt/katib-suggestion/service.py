@@ -1,63 +1,93 @@
 #!/usr/bin/env python3
-"""Katib's algorithms that live in Python libraries, as a service of one experiment.
+"""Katib's algorithms that live in Python libraries, as the gRPC service `api.v1.beta1.Suggestion` of one experiment.
 
-One request a connection: a line of JSON in, a line of JSON out. A request carries everything: the experiment, all that was
-suggested before with what became of it, and how many more suggestions are wanted. The answer depends on the request alone,
-so a service that crashed or was ended is replaced by another without loss.
-
-    {"algorithm": "tpe", "settings": {"random_state": "1"}, "seed": 7, "goal": "maximize",
-     "parameters": [{"name": "lr", "parameterType": "double", "feasibleSpace": {"min": "0.01", "max": "0.1"}}],
-     "given": [{"values": {"lr": "0.02"}, "labels": {}, "state": "succeeded", "value": 0.9, "completed": "2026-01-01T00:00:00Z"}],
-     "count": 2, "removed": 0}
-    {"assignments": [{"values": {"lr": "0.031"}, "labels": {}}, ...]} or {"error": "..."}
+A request carries everything: the experiment, all trials with what became of them, and how many more suggestions are wanted. The
+answer depends on the request alone, so a service that crashed or was ended is replaced by another without loss. Where no
+random_state is set, KINDLING_SEED (or the experiment's name) takes its place.
 """
 
+import concurrent.futures
 import importlib
-import json
-import socketserver
+import os
+import signal
 import sys
+import threading
 import traceback
 
+import grpc
+
+import katib_api
+
 PORT = 6789
-# Ten thousand trials of many parameters; what is longer is no request.
-LINE_LIMIT = 64 << 20
 MODULES = {"tpe": "tpe", "multivariate-tpe": "tpe", "cmaes": "evolution", "bayesianoptimization": "bayes"}
+# Ten thousand trials of many parameters.
+OPTIONS = [("grpc.max_receive_message_length", 64 << 20), ("grpc.so_reuseport", 0)]
+TYPES = katib_api.messages()
+# The libraries' samplers share state: one question at a time.
+TURN = threading.Lock()
 
 
-def answer(request):
-    algorithm = request.get("algorithm")
-    if algorithm not in MODULES:
-        return {"error": f"unknown algorithm name {algorithm}"}
-    module = importlib.import_module(MODULES[algorithm])
-    suggestions = module.suggest(request)
-    return {"assignments": [{"values": values, "labels": labels} for values, labels in suggestions]}
+def known(spec, context):
+    name = spec.algorithm.algorithm_name
+    if name not in MODULES:
+        context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"unknown algorithm name {name}")
+    return importlib.import_module(MODULES[name])
 
 
-class Handler(socketserver.StreamRequestHandler):
-    timeout = 120
+def get_suggestions(message, context):
+    module = known(message.experiment.spec, context)
+    request = katib_api.request_of(message, os.environ.get("KINDLING_SEED") or message.experiment.name)
+    try:
+        with TURN:
+            suggestions = module.suggest(request)
+    except Exception as error:  # whatever a library throws is the answer, not the end of the service
+        traceback.print_exc()
+        context.abort(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}")
+    reply = TYPES["GetSuggestionsReply"]()
+    for values, labels in suggestions:
+        suggested = reply.parameter_assignments.add()
+        for parameter in request["parameters"]:
+            suggested.assignments.add(name=parameter["name"], value=values[parameter["name"]])
+        for key, value in labels.items():
+            suggested.labels.add(key=key, value=value)
+    return reply
 
-    def handle(self):
-        line = self.rfile.readline(LINE_LIMIT)
-        if not line.endswith(b"\n"):
-            return  # cut off: whoever asked is gone
-        try:
-            reply = answer(json.loads(line))
-        except Exception as error:  # whatever a library throws is the answer, not the end of the service
-            traceback.print_exc()
-            reply = {"error": f"{type(error).__name__}: {error}"}
-        self.wfile.write(json.dumps(reply).encode() + b"\n")
+
+def validate(message, context):
+    known(message.experiment.spec, context)
+    return TYPES["ValidateAlgorithmSettingsReply"]()
 
 
-class Server(socketserver.TCPServer):
-    allow_reuse_address = True
+def handler(name, function):
+    return grpc.unary_unary_rpc_method_handler(
+        function, request_deserializer=TYPES[name + "Request"].FromString, response_serializer=TYPES[name + "Reply"].SerializeToString)
+
+
+def serve(port):
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(max_workers=4), options=OPTIONS)
+    methods = {"GetSuggestions": handler("GetSuggestions", get_suggestions), "ValidateAlgorithmSettings": handler("ValidateAlgorithmSettings", validate)}
+    # grpc.health.v1: a response whose status is SERVING, for probes.
+    health = {"Check": grpc.unary_unary_rpc_method_handler(lambda request, context: b"\x08\x01")}
+    server.add_generic_rpc_handlers([
+        grpc.method_handlers_generic_handler(katib_api.PACKAGE + ".Suggestion", methods),
+        grpc.method_handlers_generic_handler("grpc.health.v1.Health", health),
+    ])
+    bound = server.add_insecure_port(f"0.0.0.0:{port}")
+    if bound == 0:
+        raise SystemExit(f"service.py: port {port} cannot be had")
+    server.start()
+    return server, bound
 
 
 def main():
     if len(sys.argv) > 1:
         importlib.import_module(MODULES[sys.argv[1]])  # the libraries take a second to load: before the first request
-    with Server(("0.0.0.0", PORT), Handler) as server:
-        print("ready", flush=True)
-        server.serve_forever()
+    server, _ = serve(PORT)
+    print("ready", flush=True)
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    ended.wait()
+    server.stop(0)
 
 
 if __name__ == "__main__":

@@ -1,20 +1,20 @@
 /// Reads protobuf's wire format field by field.
-struct ProtobufReader {
-    enum Value {
+public struct ProtobufReader {
+    public enum Value {
         case varint(UInt64)
         case fixed64(UInt64)
         case bytes(ArraySlice<UInt8>)
         case fixed32(UInt32)
     }
 
-    struct Malformed: Error {}
+    public struct Malformed: Error {}
 
     private var rest: ArraySlice<UInt8>
 
-    init(_ bytes: ArraySlice<UInt8>) { rest = bytes }
+    public init(_ bytes: ArraySlice<UInt8>) { rest = bytes }
 
     /// The next field; `nil` at the end.
-    mutating func next() throws(Malformed) -> (field: Int, value: Value)? {
+    public mutating func next() throws(Malformed) -> (field: Int, value: Value)? {
         if rest.isEmpty { return nil }
         let tag = try varint()
         guard let field = Int(exactly: tag >> 3), field > 0 else { throw Malformed() }
@@ -27,7 +27,8 @@ struct ProtobufReader {
         }
     }
 
-    private mutating func varint() throws(Malformed) -> UInt64 {
+    /// A number without a tag before it, as packed lists have them.
+    public mutating func varint() throws(Malformed) -> UInt64 {
         var value: UInt64 = 0
         for shift in stride(from: UInt64(0), to: 64, by: 7) {
             guard let byte = rest.popFirst() else { throw Malformed() }
@@ -36,6 +37,9 @@ struct ProtobufReader {
         }
         throw Malformed()
     }
+
+    /// Whether all was read.
+    public var isAtEnd: Bool { rest.isEmpty }
 
     private mutating func take(_ count: UInt64) throws(Malformed) -> ArraySlice<UInt8> {
         guard count <= UInt64(rest.count) else { throw Malformed() }
