@@ -51,7 +51,7 @@ public struct Daemon: Sendable {
         let server = APIServer(
             registry: registry, logs: PodLogsAdapter(agent: agent), streams: PodStreamsAdapter(agent: agent),
             operations: LabOperationsAdapter(agent: agent), metrics: MetricsAdapter(agent: agent),
-            authenticator: CertificateAuthenticator(),
+            loopback: LoopbackDialerAdapter(helper: helper), authenticator: CertificateAuthenticator(),
             version: VersionInfo(gitVersion: "\(Version.kubernetes)+kindling-\(Version.kindling)"), logger: logger)
         server.addReadinessCheck("catalogue") { !catalogue.isClosed }
         let socket = try await listen(helper)

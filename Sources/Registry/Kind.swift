@@ -70,6 +70,10 @@ public struct WriteOptions: Sendable {
     public var duplicateFields: [String]
     /// Whether the write creates by server-side apply, which managedFields tell from an update.
     var isApply = false
+    /// Who asks; `nil` for the lab's own controllers, which go by `manager`.
+    public var user: AdmissionUser?
+    /// Of a write through a subresource with a kind of its own: how webhooks and policies see it.
+    public var view: AdmissionView?
 
     public init(
         manager: String, origin: Origin = .user, fieldValidation: FieldValidation = .warn, isDryRun: Bool = false, duplicateFields: [String] = []
@@ -79,6 +83,29 @@ public struct WriteOptions: Sendable {
         self.fieldValidation = fieldValidation
         self.isDryRun = isDryRun
         self.duplicateFields = duplicateFields
+    }
+}
+
+/// An object as a subresource with a kind of its own shows it, e.g. `deployments/scale` as a Scale.
+public struct AdmissionView: Sendable {
+    public let subresource: String
+    public let group: String
+    public let version: String
+    public let kind: String
+    public let present: @Sendable (_ object: JSON) -> JSON
+    /// Takes over into the object what a webhook changed in the view.
+    public let absorb: @Sendable (_ view: JSON, _ object: inout JSON) -> Void
+
+    public init(
+        subresource: String, group: String, version: String, kind: String, present: @escaping @Sendable (JSON) -> JSON,
+        absorb: @escaping @Sendable (JSON, inout JSON) -> Void
+    ) {
+        self.subresource = subresource
+        self.group = group
+        self.version = version
+        self.kind = kind
+        self.present = present
+        self.absorb = absorb
     }
 }
 

@@ -1,6 +1,7 @@
 import CResources
 import Catalogue
 import KubeModel
+import Synchronization
 
 /// The kinds that are served: those of etc/schemas/kinds.json and those of the user's CustomResourceDefinitions.
 struct KindTable: Sendable {
@@ -112,5 +113,21 @@ extension KindTable {
                 verbs: customVerbs, columns: (columns.isEmpty ? [age] : columns).map(column), definition: "\(group).\(version["name"].stringValue ?? "v1").\(kind)",
                 schema: Schema(json: structural, structural: true), isCustom: true)
         }
+    }
+}
+
+/// The table that is in force, shared by the Registry and what looks kinds up for it.
+final class ServedKinds: Sendable {
+    private let table: Mutex<KindTable>
+
+    init(_ table: KindTable) { self.table = Mutex(table) }
+
+    func withLock<T>(_ body: (inout sending KindTable) -> sending T) -> T { table.withLock(body) }
+
+    /// The kind that `apiVersion` and `kind` of a reference name.
+    func kind(named reference: JSON) -> Kind? {
+        let parts = (reference["apiVersion"].stringValue ?? "").split(separator: "/").map(String.init)
+        guard let version = parts.last, let name = reference["kind"].stringValue else { return nil }
+        return withLock { $0.kind(group: parts.count == 2 ? parts[0] : "", version: version, kind: name) }
     }
 }

@@ -17,6 +17,10 @@ extension Registry {
         let prefix = new["metadata"]["name"].stringValue.map { $0.isEmpty } ?? true ? new["metadata"]["generateName"].stringValue ?? "" : ""
         if !prefix.isEmpty { new["metadata"]["name"] = .string(GenerateName.name(base: prefix)) }
         try normalize(&new, old: nil, kind, namespace: namespace)
+        // What webhooks add belongs to no manager.
+        var owned = new
+        let admission = Admission(self, kind, namespace: namespace, old: nil, subresource: nil, options, generatedName: prefix.isEmpty ? "" : new["metadata"]["name"].stringValue ?? "")
+        warnings += try await admission.mutate(&new)
         warnings += try validate(new, old: nil, kind, namespace: namespace)
         warnings += rules(for: kind).flatMap { $0.warnings(new) }
         let intent = options.origin == .user ? Intent.of(created: object, kind) : nil
@@ -26,8 +30,10 @@ extension Registry {
                 force: false, time: now
             ).managedFields
         } else {
-            recordManager(&new, old: nil, kind, subresource: nil, options)
+            recordManager(&owned, old: nil, kind, subresource: nil, options)
+            if owned["metadata"].has("managedFields") { new["metadata"]["managedFields"] = owned["metadata"]["managedFields"] }
         }
+        warnings += try await admission.validate(new)
         let stored = try await insert(new, kind, namespace: namespace, intent: intent, prefix: prefix, isDryRun: options.isDryRun)
         afterWrite(kind)
         return WriteResult(object: stored, warnings: warnings)
@@ -73,9 +79,7 @@ extension Registry {
             throw .notFound("namespaces", group: "", name: namespace)
         }
         if found.isBeingDeleted {
-            throw .forbidden(
-                kind.plural, group: kind.group, name: "",
-                "unable to create new content in namespace \(namespace) because it is being terminated")
+            throw terminating(namespace, kind)
         }
     }
 

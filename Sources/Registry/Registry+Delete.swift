@@ -8,6 +8,8 @@ public struct DeleteOptions: Sendable {
     public var preconditionUID: String?
     public var preconditionResourceVersion: String?
     public var isDryRun: Bool
+    /// Who asks; `nil` for the lab's own parts, whose deletions no webhook stands against.
+    public var user: AdmissionUser?
 
     public init(
         propagation: DeletionPropagation? = nil, gracePeriodSeconds: Int? = nil, preconditionUID: String? = nil,
@@ -36,6 +38,11 @@ extension Registry {
         let key = ObjectKey(kind.resource, namespace: namespace, name: name)
         if kind.resource == .namespaces, Deletion.lastingNamespaces.contains(name) {
             throw APIStatus.forbidden(kind.plural, group: kind.group, name: name, "this namespace may not be deleted")
+        }
+        if let user = options.user, hooks.isWatching {
+            guard let object = catalogue.get(key) else { throw APIStatus.notFound(kind.plural, group: kind.group, name: name) }
+            try Deletion.check(options, object, kind)
+            try await admitDeletion(kind, object, user: user, isDryRun: options.isDryRun)
         }
         let isGraceful = rules(for: kind).contains { $0.deletesGracefully }
         let now = now

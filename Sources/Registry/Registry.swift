@@ -11,7 +11,8 @@ public final class Registry: Sendable {
     public let library: SchemaLibrary
     let logger: Logger
     let events: EventRecorder
-    private let table: Mutex<KindTable>
+    let hooks: AdmissionHooks
+    private let table: ServedKinds
     private let rules: [GroupResource: [KindRules]]
     private let clock: TimeSource
 
@@ -27,7 +28,9 @@ public final class Registry: Sendable {
         self.rules = CoreRules.all.mapValues { [$0] }.merging(rules.mapValues { [$0] }) { $0 + $1 }
         let (kinds, library) = try KindTable.embedded()
         self.library = library
-        table = Mutex(KindTable(builtIn: kinds))
+        let table = ServedKinds(KindTable(builtIn: kinds))
+        self.table = table
+        hooks = AdmissionHooks(catalogue: catalogue, logger: logger) { table.kind(named: $0) }
         events = EventRecorder(catalogue: catalogue, logger: logger)
         refreshCustomKinds()
     }

@@ -86,6 +86,11 @@ struct CELChecker {
     // MARK: Fields
 
     private mutating func select(_ operand: CELNode, _ field: String, _ isOptional: Bool, _ node: CELNode) -> (CELType, CELCode) {
+        // A variable may have a name with dots, which only counts where nothing closer has its first part.
+        if !isOptional, let name = node.qualifiedName, let found = scope.last(where: { $0.name == name }), !isDeclared(root: operand) {
+            used.insert(name)
+            return (found.type, .variable(found.slot, name))
+        }
         if let name = node.qualifiedName, Self.qualifiedTypes.contains(name), !isDeclared(root: operand) {
             return (.type, .constant(.type(name)))
         }

@@ -13,6 +13,8 @@ struct Request: Sendable {
     let headers: HTTPHeaders
     let body: ByteBuffer
     let credentials: Credentials
+    /// In whose name it is answered; the router finds out.
+    var user = User(name: "system:anonymous", groups: ["system:unauthenticated"])
 
     init(method: HTTPMethod, uri: String, headers: HTTPHeaders = [:], body: ByteBuffer = ByteBuffer(), credentials: Credentials = Credentials()) {
         self.method = method

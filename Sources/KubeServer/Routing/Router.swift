@@ -40,6 +40,7 @@ struct Router: Sendable {
     }
 
     private func route(_ request: Request) async throws -> Response {
+        var request = request
         let path = try RequestPath(parsing: request.path)
         switch path {
         case .health(let segments): return health.respond(segments, isVerbose: request.query["verbose"] != nil)
@@ -47,6 +48,7 @@ struct Router: Sendable {
         default: break
         }
         let user = try await authorize(request, path)
+        request.user = user
         switch path {
         case .health, .version: throw APIStatus.internalError("\(request.path) was routed twice")
         case .index: return .json(["paths": .array(discovery.paths.map(JSON.string))])

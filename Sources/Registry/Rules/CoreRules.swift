@@ -27,6 +27,10 @@ enum CoreRules {
         .storageClasses: KindRules(validate: StorageRules.validateClass),
         .statefulSets: KindRules(validate: WorkloadRules.validateStatefulSet),
         .jobs: KindRules(applyDefaults: JobRules.applyDefaults, validate: JobRules.validate),
+        .mutatingWebhookConfigurations: KindRules(validate: WebhookRules.validateMutating),
+        .validatingWebhookConfigurations: KindRules(validate: WebhookRules.validateValidating),
+        .validatingAdmissionPolicies: KindRules(validate: AdmissionPolicyRules.validatePolicy),
+        .validatingAdmissionPolicyBindings: KindRules(validate: AdmissionPolicyRules.validateBinding),
         .customResourceDefinitions: KindRules(applyDefaults: DefinitionRules.applyDefaults, validate: DefinitionRules.validate),
     ]
 
