@@ -22,11 +22,29 @@ public struct Kind: Sendable {
     public let schema: Schema
     /// Whether the user defined it by a CustomResourceDefinition.
     public let isCustom: Bool
+    /// Where the scale subresource of a custom kind finds its figures; `nil` for built-in kinds, which have them where everybody has.
+    public var scalePaths: ScalePaths?
+    /// Fields of a custom kind that lists can be selected by, e.g. `spec.colour`.
+    public var selectableFields: [String] = []
 
     public var resource: GroupResource { GroupResource(plural, group: group) }
     /// `v1` or `batch/v1`.
     public var apiVersion: String { group.isEmpty ? version : "\(group)/\(version)" }
     public var hasStatus: Bool { subresources.contains("status") }
+}
+
+/// Steps to the figures of a scale subresource (`subresources.scale` of a CustomResourceDefinition).
+public struct ScalePaths: Sendable {
+    public let specReplicas: [String]
+    public let statusReplicas: [String]
+    /// `nil` where the definition names none.
+    public let labelSelector: [String]?
+
+    init?(_ json: JSON) {
+        func steps(_ key: String) -> [String]? { json[key].stringValue.map { $0.split(separator: ".").map(String.init) } }
+        guard let spec = steps("specReplicasPath"), let status = steps("statusReplicasPath") else { return nil }
+        (specReplicas, statusReplicas, labelSelector) = (spec, status, steps("labelSelectorPath"))
+    }
 }
 
 /// One column of `kubectl get`.

@@ -36,6 +36,8 @@ struct KindTable: Sendable {
     /// The version that is listed first of a stored kind.
     func kind(of resource: GroupResource) -> Kind? { kinds.first { $0.resource == resource } }
 
+    func isBuiltIn(_ definition: String) -> Bool { builtIn.contains { !$0.group.isEmpty && definition == "\($0.plural).\($0.group)" } }
+
     /// A CustomResourceDefinition over a built-in kind leaves the built-in one in force: its schema is the fuller one.
     mutating func setCustom(_ custom: [Kind]) {
         let taken = Set(builtIn.map(\.resource))
@@ -94,7 +96,9 @@ extension KindTable {
     /// The kinds that one CustomResourceDefinition defines: one a served version.
     static func custom(from definition: JSON) -> [Kind] {
         let spec = definition["spec"]
-        let names = spec["names"]
+        // Names that another definition had first are not served.
+        guard DefinitionNames.isTrue(definition, "Established") else { return [] }
+        let names = definition["status"]["acceptedNames"]
         guard let group = spec["group"].stringValue, let plural = names["plural"].stringValue, let kind = names["kind"].stringValue else { return [] }
         return spec["versions"].elements.filter { $0["served"].boolValue == true }.map { version in
             let schema = version["schema"]["openAPIV3Schema"]
@@ -105,13 +109,16 @@ extension KindTable {
             structural["properties"]["metadata"] = ["type": "object", "x-kubernetes-preserve-unknown-fields": true]
             let age: JSON = ["name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"]
             let columns = version["additionalPrinterColumns"].elements
-            return Kind(
+            var made = Kind(
                 group: group, version: version["name"].stringValue ?? "v1", kind: kind, listKind: names["listKind"].stringValue ?? "\(kind)List",
                 plural: plural, singular: names["singular"].stringValue ?? kind.lowercased(),
                 shortNames: names["shortNames"].elements.compactMap(\.stringValue), categories: names["categories"].elements.compactMap(\.stringValue),
                 isNamespaced: spec["scope"].stringValue != "Cluster", subresources: version["subresources"].members.keys.map { $0 },
                 verbs: customVerbs, columns: (columns.isEmpty ? [age] : columns).map(column), definition: "\(group).\(version["name"].stringValue ?? "v1").\(kind)",
                 schema: Schema(json: structural, structural: true), isCustom: true)
+            made.scalePaths = ScalePaths(version["subresources"]["scale"])
+            made.selectableFields = version["selectableFields"].elements.compactMap { $0["jsonPath"].stringValue.map { String($0.drop { $0 == "." }) } }
+            return made
         }
     }
 }

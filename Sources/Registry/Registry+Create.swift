@@ -56,8 +56,12 @@ extension Registry {
         let resource = kind.resource
         // Without any quota no write pays for them.
         let hasQuotas = kind.isNamespaced && catalogue.count(.resourceQuotas) > 0
+        let isBuiltIn = kind.isCustom && isBuiltIn("\(kind.plural).\(kind.group)")
         return try await catalogue.write { transaction in
             if kind.isNamespaced { try Self.checkNamespace(namespace, for: kind, transaction) }
+            if kind.isCustom, transaction.get(ObjectKey(.customResourceDefinitions, name: "\(kind.plural).\(kind.group)"))?.isBeingDeleted == true, !isBuiltIn {
+                throw APIStatus(code: 405, reason: "MethodNotAllowed", message: "create not allowed while custom resource definition is terminating")
+            }
             var object = new
             var key = ObjectKey(resource, namespace: namespace, name: new["metadata"]["name"].stringValue ?? "")
             // Upstream tries a made-up name eight times before it gives up.

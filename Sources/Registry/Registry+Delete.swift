@@ -46,9 +46,14 @@ extension Registry {
         }
         let isGraceful = rules(for: kind).contains { $0.deletesGracefully }
         let now = now
+        let isBuiltIn = kind.resource == .customResourceDefinitions && isBuiltIn(name)
         let outcome = try await catalogue.write { transaction -> DeleteOutcome in
-            guard let object = transaction.get(key) else { throw APIStatus.notFound(kind.plural, group: kind.group, name: name) }
+            guard var object = transaction.get(key) else { throw APIStatus.notFound(kind.plural, group: kind.group, name: name) }
             try Deletion.check(options, object, kind)
+            if kind.resource == .customResourceDefinitions, !object.isBeingDeleted, !isBuiltIn,
+                !transaction.list(DefinitionCleanup.resource(of: object.value), namespace: nil).isEmpty {
+                object = transaction.put(key, DefinitionCleanup.pending(object.value, now: now), intent: object.intent)
+            }
             let grace = isGraceful ? Deletion.gracePeriod(of: object, options) : 0
             let outcome = Deletion.begin(object, options, gracePeriodSeconds: grace, now: now, in: transaction)
             if options.isDryRun {

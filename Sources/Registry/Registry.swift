@@ -66,10 +66,16 @@ public final class Registry: Sendable {
         return kind
     }
 
+    /// Whether a definition stands over a built-in kind, whose objects stay when it goes.
+    public func isBuiltIn(_ definition: String) -> Bool {
+        table.withLock { $0.isBuiltIn(definition) }
+    }
+
     /// Reads the CustomResourceDefinitions again; called after each write of one.
     func refreshCustomKinds() {
         let definitions = catalogue.list(.customResourceDefinitions).objects
-        let custom = definitions.filter { !$0.isBeingDeleted }.flatMap { KindTable.custom(from: $0.value) }
+        // One that is being deleted is served until its objects have gone: their finalizers must be taken off.
+        let custom = definitions.filter { !$0.isBeingDeleted || $0.metadata["finalizers"].elements.contains(.string(DefinitionCleanup.finalizer)) }.flatMap { KindTable.custom(from: $0.value) }
         table.withLock { $0.setCustom(custom) }
     }
 

@@ -71,7 +71,7 @@ struct WebhookClient: WebhookTransport {
         _ endpoint: WebhookEndpoint, _ location: Location, _ context: NIOSSLContext, _ call: WebhookCall
     ) async throws -> any Channel {
         let name = location.isAddress ? nil : location.host
-        let bootstrap = ClientBootstrap(group: call.loop).connectTimeout(.seconds(call.seconds)).channelInitializer { channel in
+        let bootstrap = ClientBootstrap(group: call.loop).connectTimeout(.seconds(Int64(call.seconds))).channelInitializer { channel in
             channel.eventLoop.makeCompletedFuture { try call.prepare(channel, context, serverName: name) }
         }
         switch endpoint.place {
