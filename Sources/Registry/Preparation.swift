@@ -43,6 +43,7 @@ extension Registry {
             try rules.applyDefaults(&object, old, context(namespace: namespace))
             if rules.addsParts, old == nil { kind.schema.applyDefaults(&object, functions: DefaultFunctions.all) }
         }
+        if kind.resource == .validatingAdmissionPolicies { PolicyTypeCheck.refresh(&object, old: old, kinds: kinds) }
     }
 
     /// A stored object as this version of the lab would have stored it: what a write is compared with. An object that an

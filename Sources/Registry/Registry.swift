@@ -75,7 +75,8 @@ public final class Registry: Sendable {
     func refreshCustomKinds() {
         let definitions = catalogue.list(.customResourceDefinitions).objects
         // One that is being deleted is served until its objects have gone: their finalizers must be taken off.
-        let custom = definitions.filter { !$0.isBeingDeleted || $0.metadata["finalizers"].elements.contains(.string(DefinitionCleanup.finalizer)) }.flatMap { KindTable.custom(from: $0.value) }
+        let served = definitions.filter { !$0.isBeingDeleted || $0.metadata["finalizers"].elements.contains(.string(DefinitionCleanup.finalizer)) }
+        let custom = served.flatMap { KindTable.custom(from: $0.value) }
         table.withLock { $0.setCustom(custom) }
     }
 

@@ -152,7 +152,8 @@ enum AdmissionPolicyRules {
         var seen: Set<String> = []
         for (index, action) in actions.enumerated() where !seen.insert(action).inserted { causes.append(.duplicate("spec.validationActions[\(index)]", .string(action))) }
         if seen.contains("Deny"), seen.contains("Warn") {
-            causes.append(.invalid("spec.validationActions", spec["validationActions"], "must not contain both Deny and Warn (repeating the same validation failure information in the API response and headers serves no purpose)"))
+            let why = "repeating the same validation failure information in the API response and headers serves no purpose"
+            causes.append(.invalid("spec.validationActions", spec["validationActions"], "must not contain both Deny and Warn (\(why))"))
         }
         return causes
     }

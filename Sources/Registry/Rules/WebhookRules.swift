@@ -149,7 +149,8 @@ enum AdmissionRuleRules {
 
     private static func alone(_ values: [String], _ json: JSON, _ field: String) -> [APIStatus.Cause] {
         guard values.count > 1, values.contains("*") else { return [] }
-        return [.invalid(field, json, "if '*' is present, must not specify other \(field.hasSuffix("operations") ? "operations" : field.hasSuffix("apiGroups") ? "API groups" : "API versions")")]
+        let what = field.hasSuffix("operations") ? "operations" : field.hasSuffix("apiGroups") ? "API groups" : "API versions"
+        return [.invalid(field, json, "if '*' is present, must not specify other \(what)")]
     }
 
     private static func resources(_ json: JSON, _ field: String) -> [APIStatus.Cause] {
