@@ -54,7 +54,7 @@ extension Registry {
                 return warnings
             }
             var result = changed
-            for key in Self.unknownYet where old == nil { result["metadata"][key] = object["metadata"][key] }
+            for key in Self.unknownYet where old == nil && object["metadata"].has(key) { result["metadata"][key] = object["metadata"][key] }
             if result["metadata"]["name"].stringValue ?? "" == "" || old != nil { result["metadata"]["name"] = object["metadata"]["name"] }
             if object["metadata"].has("namespace") { result["metadata"]["namespace"] = object["metadata"]["namespace"] }
             if subresource == "status" {

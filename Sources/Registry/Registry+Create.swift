@@ -22,7 +22,7 @@ extension Registry {
         let admission = Admission(self, kind, namespace: namespace, old: nil, subresource: nil, options, generatedName: prefix.isEmpty ? "" : new["metadata"]["name"].stringValue ?? "")
         warnings += try await admission.mutate(&new)
         warnings += try validate(new, old: nil, kind, namespace: namespace)
-        warnings += rules(for: kind).flatMap { $0.warnings(new) }
+        warnings += remarks(on: new, kind)
         let intent = options.origin == .user ? Intent.of(created: object, kind) : nil
         if options.isApply {
             new["metadata"]["managedFields"] = try ServerSideApply.apply(

@@ -51,7 +51,7 @@ extension Registry {
             let admission = Admission(
                 self, kind, namespace: key.namespace, old: current(old.value, kind), subresource: subresource, options)
             let settled = try await settle(&replacement, over: old, kind, subresource: subresource, options, admission)
-            let warnings = settled + rules(for: kind).flatMap { $0.warnings(replacement.object) } + (try await admission.validate(replacement.object))
+            let warnings = settled + remarks(on: replacement.object, kind) + (try await admission.validate(replacement.object))
             if isSame(replacement.object, old.value), replacement.intent == nil || replacement.intent == old.intent {
                 return WriteResult(object: old, warnings: warnings)
             }

@@ -83,6 +83,15 @@ public final class Registry: Sendable {
     /// The Registry's own rules of a kind, then those of the parts above.
     func rules(for kind: Kind) -> [KindRules] { rules[kind.resource] ?? [] }
 
+    /// What works but deserves a word to the user.
+    func remarks(on object: JSON, _ kind: Kind) -> [String] {
+        var remarks = rules(for: kind).flatMap { $0.warnings(object) }
+        if kind.resource == .customResourceDefinitions, let name = object["metadata"]["name"].stringValue, isBuiltIn(name) {
+            remarks.append("\(name) is a kind of this lab: it is served with the lab's own schema, which goes beyond this definition's")
+        }
+        return remarks
+    }
+
     func context(namespace: String) -> KindRules.Context { KindRules.Context(catalogue: catalogue, namespace: namespace, now: now) }
 
     // MARK: Events

@@ -38,8 +38,8 @@ import Testing
             "~.properties[spec].anyOf[0].type: Forbidden: must be empty to be structural"
         ),
         (
-            spec(["type": "object", "oneOf": [["properties": ["x": ["minimum": 1]]]]]),
-            "~.properties[spec].properties[x]: Required value: because it is defined in ~.properties[spec].oneOf[0].properties[x]"
+            ["type": "object", "oneOf": [["properties": ["x": ["minimum": 1]]]]],
+            "~.properties[x]: Required value: because it is defined in ~.oneOf[0].properties[x]"
         ),
         (
             spec(["type": "object", "properties": ["a": ["type": "string"]], "additionalProperties": ["type": "string"]]),

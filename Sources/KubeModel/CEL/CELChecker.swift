@@ -247,6 +247,16 @@ struct CELChecker {
         return resolve(name, found.filter { $0.isMember == (target != nil) }, all, node, isMember: target != nil)
     }
 
+    /// The result of a call that may mean several functions: theirs where they agree. A type that is still open, as that of an
+    /// element of something untyped, is not settled by another function's.
+    private mutating func merged(_ left: CELType, _ right: CELType) -> CELType {
+        switch (left, right) {
+        case (.variable(let a), .variable(let b)) where a == b: left
+        case (.variable, _), (_, .variable): .dyn
+        default: unifier.same(left, right) ? left : .dyn
+        }
+    }
+
     private mutating func resolve(
         _ name: String, _ candidates: [CELOverload], _ arguments: [CELNode], _ node: CELNode, isMember: Bool
     ) -> (CELType, CELCode) {
@@ -266,7 +276,7 @@ struct CELChecker {
             unifier = trial
             fitting.append(candidate)
             let made = unifier.resolved(type)
-            result = result.map { unifier.same($0, made) ? $0 : .dyn } ?? made
+            result = result.map { merged($0, made) } ?? made
         }
         guard let result else {
             let list = types.map { "\($0)" }

@@ -4,8 +4,6 @@ public import KubeModel
 /// Which names a CustomResourceDefinition gets: the first that asks has them (upstream: apiextensions' naming and establishing
 /// controllers, in one step).
 public enum DefinitionNames {
-    private static let single = ["plural", "singular", "kind", "listKind"]
-
     /// Sets `acceptedNames` and the conditions NamesAccepted and Established.
     /// - Parameter others: the other definitions of the same group.
     public static func settle(_ definition: inout JSON, others: [JSON], now: Timestamp) {
@@ -18,13 +16,16 @@ public enum DefinitionNames {
         let wanted = definition["spec"]["names"]
         var accepted = definition["status"]["acceptedNames"]
         var conflict: (reason: String, message: String)?
-        func isFree(_ name: String, _ own: String, _ taken: Set<String>) -> Bool { name == own || !taken.contains(name) }
-        for key in single {
-            let name = wanted[key].stringValue ?? ""
-            if isFree(name, accepted[key].stringValue ?? "", key.hasSuffix("ind") ? kinds : resources) { accepted[key] = wanted[key] } else {
-                conflict = ("\(key.prefix(1).uppercased())\(key.dropFirst())Conflict", "\(JSON.quoted(name)) is already in use")
+        func settle(_ keys: [String], _ taken: Set<String>) {
+            for key in keys {
+                let name = wanted[key].stringValue ?? ""
+                if name == accepted[key].stringValue ?? "" || !taken.contains(name) { accepted[key] = wanted[key] } else {
+                    conflict = ("\(key.prefix(1).uppercased())\(key.dropFirst())Conflict", "\(JSON.quoted(name)) is already in use")
+                }
             }
         }
+        // The last conflict is the one that is told.
+        settle(["plural", "singular"], resources)
         if wanted["shortNames"] != accepted["shortNames"] {
             let own = accepted["shortNames"].elements
             let taken = wanted["shortNames"].elements.filter { !own.contains($0) && resources.contains($0.stringValue ?? "") }.compactMap(\.stringValue)
@@ -34,8 +35,11 @@ public enum DefinitionNames {
             }
             if accepted["shortNames"].isNull { accepted.remove("shortNames") }
         }
+        settle(["kind", "listKind"], kinds)
         accepted["categories"] = wanted["categories"]
         if accepted["categories"].isNull { accepted.remove("categories") }
+        // These two are always there, empty where nothing was accepted yet.
+        for key in ["plural", "kind"] where accepted[key].isNull { accepted[key] = "" }
         definition["status"]["acceptedNames"] = accepted
         if let conflict { setCondition(&definition, "NamesAccepted", false, conflict.reason, conflict.message, now) } else {
             setCondition(&definition, "NamesAccepted", true, "NoConflicts", "no conflicts found", now)

@@ -31,7 +31,8 @@ enum CoreRules {
         .validatingWebhookConfigurations: KindRules(validate: WebhookRules.validateValidating),
         .validatingAdmissionPolicies: KindRules(validate: AdmissionPolicyRules.validatePolicy),
         .validatingAdmissionPolicyBindings: KindRules(validate: AdmissionPolicyRules.validateBinding),
-        .customResourceDefinitions: KindRules(applyDefaults: DefinitionRules.applyDefaults, validate: DefinitionRules.validate),
+        .customResourceDefinitions: KindRules(
+            applyDefaults: DefinitionRules.applyDefaults, validate: DefinitionRules.validate, warnings: DefinitionRules.warnings),
     ]
 
     /// The `kubernetes` finalizer keeps a namespace until its content is gone; the name is a label for selectors.
