@@ -38,7 +38,7 @@ import Testing
             "~.properties[spec].anyOf[0].type: Forbidden: must be empty to be structural"
         ),
         (
-            ["type": "object", "oneOf": [["properties": ["x": ["minimum": 1]]]]],
+            ["type": "object", "oneOf": [["properties": ["x": ["minimum": 1]]]]] as JSON,
             "~.properties[x]: Required value: because it is defined in ~.oneOf[0].properties[x]"
         ),
         (
