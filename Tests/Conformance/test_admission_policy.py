@@ -48,7 +48,8 @@ def test_replicas_are_limited_by_a_policy(lab, ns, names, shows):
     lab.kubectl("create", "-n", ns, "-f", "-", input=deployment(5))
     refused = lab.kubectl("create", "-n", ns, "-f", "-", input=deployment(6, "more"), check=False)
     words = f"ValidatingAdmissionPolicy '{name}' with binding '{ns}-b' denied request: failed expression: object.spec.replicas <= 5"
-    assert f'deployments.apps "more" is forbidden: {words}' in refused.stderr, refused.stderr
+    # As kubectl prints what the documentation shows: of an Invalid status the causes.
+    assert f'The deployments "more" is invalid: : {words}' in refused.stderr, refused.stderr
     scaled = lab.kubectl("patch", "deployment", "nginx", "-n", ns, "--type=merge", "-p", '{"spec":{"replicas":7}}', check=False)
     assert words in scaled.stderr
     shows(words)

@@ -70,6 +70,8 @@ class Webhook:
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
         self.server.daemon_threads = True
+        # Clients that do not like the certificate go away, which is no news.
+        self.server.handle_error = lambda *words: None
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     @property

@@ -21,6 +21,7 @@ import Testing
         #expect(most("self.short.contains('x')", object) < 10)
         #expect(most("self.long.contains('x')", object) > 300_000)
         #expect(most("self.long == 'x'", object) < 10)
+        #expect(most("has(self.long) || has(self.short)", object) == 2)
     }
 
     @Test func elementsAreAsManyAsFitIntoARequest() {

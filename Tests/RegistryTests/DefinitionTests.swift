@@ -90,6 +90,16 @@ import Testing
         #expect(try await refused(Self.spec(["type": "array", "maxItems": 50, "items": ["type": "integer"], "x-kubernetes-validations": rule])) == [])
     }
 
+    @Test func embeddedResourcesMaySayWhatTheirMetadataIs() async throws {
+        func template(_ metadata: JSON) -> JSON {
+            let fields: JSON = ["apiVersion": ["type": "string"], "kind": ["type": "string"], "metadata": metadata]
+            let rule: JSON = [["rule": "!has(self.metadata.namespace)"]]
+            return Self.spec(["type": "object", "x-kubernetes-embedded-resource": true, "properties": fields, "x-kubernetes-validations": rule])
+        }
+        #expect(try await refused(template(["type": "object", "properties": ["namespace": ["type": "string"]]])) == [])
+        #expect(try await refused(template(["type": "object"])).first?.contains("undefined field 'namespace'") == true)
+    }
+
     @Test func namesHaveOneOwner() async throws {
         let lab = try await Lab()
         let schema: JSON = ["type": "object"]

@@ -88,7 +88,8 @@ public struct CELCostEstimate {
         case .select(let operand, let field, _):
             let inner = cost(operand)
             return (Self.add(inner.cost, 1), inner.schema.flatMap { Self.field(field, of: $0) })
-        case .has(let operand, _): return (Self.add(cost(operand).cost, 1), nil)
+        // Kubernetes counts no cost for the test itself (checker.PresenceTestHasCost(false)).
+        case .has(let operand, _): return (cost(operand).cost, nil)
         case .and(let parts), .or(let parts): return (sum(parts), nil)
         case .list(let elements): return (Self.add(10, sum(elements.map(\.value))), nil)
         case .map(let entries): return (Self.add(30, sum(entries.flatMap { [$0.key, $0.value] })), nil)
@@ -139,7 +140,7 @@ public struct CELCostEstimate {
 
     /// Functions that read all of a string (of the library: strings, regular expressions).
     private static let searches: Set<String> = [
-        "contains", "startsWith", "endsWith", "matches", "find", "findAll", "indexOf", "lastIndexOf", "lowerAscii", "upperAscii", "replace", "split",
+        "contains", "matches", "find", "findAll", "indexOf", "lastIndexOf", "lowerAscii", "upperAscii", "replace", "split",
         "trim", "url", "isURL", "quantity", "isQuantity",
     ]
 

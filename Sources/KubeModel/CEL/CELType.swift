@@ -115,7 +115,14 @@ public struct CELView: Sendable {
 
     public init(schema: Schema?, isResource: Bool) {
         self.schema = schema?.body
-        self.isResource = isResource
+        self.isResource = isResource && !(self.schema.map(Self.describesMetadata) ?? false)
+    }
+
+    /// Whether a schema says itself what an object's apiVersion, kind and metadata are: then that counts (WithTypeAndObjectMeta).
+    private static func describesMetadata(_ schema: Schema) -> Bool {
+        let fields = schema.ownProperties
+        guard let metadata = fields["metadata"]?.body, metadata.ownType == .object, !metadata.ownProperties.isEmpty else { return false }
+        return fields["kind"]?.type == .string && fields["apiVersion"]?.type == .string
     }
 
     /// Data without a schema.
