@@ -96,7 +96,8 @@ import Testing
             let rule: JSON = [["rule": "!has(self.metadata.namespace)"]]
             return Self.spec(["type": "object", "x-kubernetes-embedded-resource": true, "properties": fields, "x-kubernetes-validations": rule])
         }
-        #expect(try await refused(template(["type": "object", "properties": ["namespace": ["type": "string"]]])) == [])
+        let described = try await refused(template(["type": "object", "properties": ["namespace": ["type": "string"]]]))
+        #expect(described == [])
         #expect(try await refused(template(["type": "object"])).first?.contains("undefined field 'namespace'") == true)
     }
 

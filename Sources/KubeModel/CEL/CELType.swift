@@ -91,7 +91,8 @@ public enum CELFieldName {
 
     /// The field that an identifier stands for; nil where it is no escaped name.
     static func unescape(_ identifier: String) -> String? {
-        guard identifier.contains("__") else { return keywords.contains(identifier) ? nil : identifier }
+        // A keyword stands for itself too where a field is looked for (upstream: recognizeKeywordAsFieldName).
+        guard identifier.contains("__") else { return identifier }
         for keyword in keywords where identifier == "__\(keyword)__" { return keyword }
         var result = ""
         var rest = Substring(identifier)
