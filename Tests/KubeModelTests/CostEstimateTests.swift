@@ -22,6 +22,7 @@ import Testing
         #expect(most("self.long.contains('x')", object) > 300_000)
         #expect(most("self.long == 'x'", object) < 10)
         #expect(most("has(self.long) || has(self.short)", object) == 2)
+        #expect(most("(has(self.long) ? 1 : 0) + (has(self.short) ? 1 : 0) <= 1", object) == 4)
     }
 
     @Test func elementsAreAsManyAsFitIntoARequest() {

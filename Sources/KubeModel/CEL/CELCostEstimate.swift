@@ -148,6 +148,8 @@ public struct CELCostEstimate {
         let first = target.map { cost($0) }
         var costs: [Estimate] = []
         for argument in arguments { costs.append(cost(argument)) }
+        // A choice costs its condition and the dearer branch.
+        if name == "_?_:_", costs.count == 3 { return (Self.add(costs[0].cost, max(costs[1].cost, costs[2].cost)), nil) }
         var total = costs.reduce(first?.cost ?? 0) { Self.add($0, $1.cost) }
         total = Self.add(total, 1)
         let subject = first?.schema ?? costs.first?.schema
