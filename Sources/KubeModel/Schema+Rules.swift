@@ -119,7 +119,7 @@ public enum RuleFieldPath {
 
 extension String {
     /// Without white space at its ends.
-    var trimmed: String {
+    public var trimmed: String {
         let scalars = unicodeScalars.drop { $0.properties.isWhitespace }
         guard let last = scalars.lastIndex(where: { !$0.properties.isWhitespace }) else { return "" }
         return String(scalars[...last])

@@ -21,17 +21,19 @@ public final class APIServer: Sendable {
     ///   - streams: where `pods/exec`, `pods/attach` and `pods/portforward` lead; without it they answer 503.
     ///   - operations: what `lab` asks for beside the Kubernetes API; without it these paths are unknown.
     ///   - metrics: what pods and nodes use; without it `metrics.k8s.io` answers 503.
+    ///   - loopback: the way to webhooks on the machine's loopback; without it they are looked for on labd's own.
     ///   - authenticator: who is who. Without a known user only the health checks and `/version` answer.
     ///   - tokens: signs tokens of ServiceAccounts; without it there are none.
     ///   - bookmarkInterval: how often a watch that asked for bookmarks gets one.
     ///   - group: the event loops that connections run on.
     public init(
         registry: Registry, logs: (any PodLogs)? = nil, streams: (any PodStreams)? = nil, operations: (any LabOperations)? = nil,
-        metrics: (any MetricsSource)? = nil, authenticator: any Authenticator, tokens: TokenIssuer? = nil, version: VersionInfo,
-        limits: HTTPLimits = HTTPLimits(),
+        metrics: (any MetricsSource)? = nil, loopback: (any LoopbackDialer)? = nil, authenticator: any Authenticator, tokens: TokenIssuer? = nil,
+        version: VersionInfo, limits: HTTPLimits = HTTPLimits(),
         bookmarkInterval: Duration = .seconds(60), clock: TimeSource = .system, group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
         logger: Logger
     ) {
+        registry.callWebhooks(through: WebhookClient(catalogue: registry.catalogue, loopback: loopback))
         let discovery = Discovery(registry: registry)
         let authorizer = Authorizer(catalogue: registry.catalogue)
         let router = Router(

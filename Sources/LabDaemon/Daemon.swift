@@ -56,8 +56,9 @@ public struct Daemon: Sendable {
         let exposer = LoopbackExposer(helper: helper, logger: logger)
         let server = APIServer(
             registry: registry, logs: PodLogsAdapter(agent: agent), streams: PodStreamsAdapter(agent: agent),
-            operations: LabOperationsAdapter(agent: agent), metrics: MetricsAdapter(agent: agent), authenticator: authenticator(tokens),
-            tokens: tokens, version: VersionInfo(gitVersion: "\(Version.kubernetes)+kindling-\(Version.kindling)"), logger: logger)
+            operations: LabOperationsAdapter(agent: agent), metrics: MetricsAdapter(agent: agent),
+            loopback: LoopbackDialerAdapter(helper: helper), authenticator: authenticator(tokens), tokens: tokens,
+            version: VersionInfo(gitVersion: "\(Version.kubernetes)+kindling-\(Version.kindling)"), logger: logger)
         server.addReadinessCheck("catalogue") { !catalogue.isClosed }
         let socket = try await listen(helper)
         let tls = try serverContext(authority)

@@ -51,6 +51,17 @@ public final class HelperClient: Sendable {
     /// Closes the helper's copy; the socket is closed when its receiver has closed his.
     public func close(name: String) async throws(NetworkError) { _ = try await exchange(["close", name], sending: nil) }
 
+    /// A TCP socket in the host's network namespace that is connected to a loopback port there, or is about to be: its owner
+    /// waits until it can be written to. It does not block; the caller closes it.
+    /// - Throws: `helperRefused` with the system's words where nothing listens; `notPermitted` for an address that is not loopback.
+    public func dial(address: String, port: Int) async throws(NetworkError) -> Int32 {
+        let packet = try await exchange(["dial", address, String(port)], sending: nil)
+        guard let descriptor = packet.descriptor else {
+            throw NetworkError(.protocolViolation, "the helper gave no descriptor for a connection to \(address):\(port)")
+        }
+        return descriptor
+    }
+
     /// Gives a socket to a new helper, the one that opened it having been killed. The caller's descriptor stays open.
     public func keep(_ socket: ListeningSocket) async throws(NetworkError) {
         _ = try await exchange(["keep", socket.name], sending: socket.descriptor)

@@ -22,11 +22,29 @@ public struct Kind: Sendable {
     public let schema: Schema
     /// Whether the user defined it by a CustomResourceDefinition.
     public let isCustom: Bool
+    /// Where the scale subresource of a custom kind finds its figures; `nil` for built-in kinds, which have them where everybody has.
+    public var scalePaths: ScalePaths?
+    /// Fields of a custom kind that lists can be selected by, e.g. `spec.colour`.
+    public var selectableFields: [String] = []
 
     public var resource: GroupResource { GroupResource(plural, group: group) }
     /// `v1` or `batch/v1`.
     public var apiVersion: String { group.isEmpty ? version : "\(group)/\(version)" }
     public var hasStatus: Bool { subresources.contains("status") }
+}
+
+/// Steps to the figures of a scale subresource (`subresources.scale` of a CustomResourceDefinition).
+public struct ScalePaths: Sendable {
+    public let specReplicas: [String]
+    public let statusReplicas: [String]
+    /// `nil` where the definition names none.
+    public let labelSelector: [String]?
+
+    init?(_ json: JSON) {
+        func steps(_ key: String) -> [String]? { json[key].stringValue.map { $0.split(separator: ".").map(String.init) } }
+        guard let spec = steps("specReplicasPath"), let status = steps("statusReplicasPath") else { return nil }
+        (specReplicas, statusReplicas, labelSelector) = (spec, status, steps("labelSelectorPath"))
+    }
 }
 
 /// One column of `kubectl get`.
@@ -73,6 +91,10 @@ public struct WriteOptions: Sendable {
     /// Looks at the object as it would be stored, beside the stored one (`nil` for a new one), and may refuse it: for what
     /// depends on who writes.
     public var review: (@Sendable (_ new: JSON, _ old: JSON?) throws(APIStatus) -> Void)?
+    /// Who asks; `nil` for the lab's own controllers, which go by `manager`.
+    public var user: AdmissionUser?
+    /// Of a write through a subresource with a kind of its own: how webhooks and policies see it.
+    public var view: AdmissionView?
 
     public init(
         manager: String, origin: Origin = .user, fieldValidation: FieldValidation = .warn, isDryRun: Bool = false, duplicateFields: [String] = []
@@ -82,6 +104,29 @@ public struct WriteOptions: Sendable {
         self.fieldValidation = fieldValidation
         self.isDryRun = isDryRun
         self.duplicateFields = duplicateFields
+    }
+}
+
+/// An object as a subresource with a kind of its own shows it, e.g. `deployments/scale` as a Scale.
+public struct AdmissionView: Sendable {
+    public let subresource: String
+    public let group: String
+    public let version: String
+    public let kind: String
+    public let present: @Sendable (_ object: JSON) -> JSON
+    /// Takes over into the object what a webhook changed in the view.
+    public let absorb: @Sendable (_ view: JSON, _ object: inout JSON) -> Void
+
+    public init(
+        subresource: String, group: String, version: String, kind: String, present: @escaping @Sendable (JSON) -> JSON,
+        absorb: @escaping @Sendable (JSON, inout JSON) -> Void
+    ) {
+        self.subresource = subresource
+        self.group = group
+        self.version = version
+        self.kind = kind
+        self.present = present
+        self.absorb = absorb
     }
 }
 

@@ -1,6 +1,7 @@
 import CResources
 import Catalogue
 import KubeModel
+import Synchronization
 
 /// The kinds that are served: those of etc/schemas/kinds.json and those of the user's CustomResourceDefinitions.
 struct KindTable: Sendable {
@@ -34,6 +35,8 @@ struct KindTable: Sendable {
 
     /// The version that is listed first of a stored kind.
     func kind(of resource: GroupResource) -> Kind? { kinds.first { $0.resource == resource } }
+
+    func isBuiltIn(_ definition: String) -> Bool { builtIn.contains { !$0.group.isEmpty && definition == "\($0.plural).\($0.group)" } }
 
     /// A CustomResourceDefinition over a built-in kind leaves the built-in one in force: its schema is the fuller one.
     mutating func setCustom(_ custom: [Kind]) {
@@ -93,7 +96,9 @@ extension KindTable {
     /// The kinds that one CustomResourceDefinition defines: one a served version.
     static func custom(from definition: JSON) -> [Kind] {
         let spec = definition["spec"]
-        let names = spec["names"]
+        // Names that another definition had first are not served.
+        guard DefinitionNames.isTrue(definition, "Established") else { return [] }
+        let names = definition["status"]["acceptedNames"]
         guard let group = spec["group"].stringValue, let plural = names["plural"].stringValue, let kind = names["kind"].stringValue else { return [] }
         return spec["versions"].elements.filter { $0["served"].boolValue == true }.map { version in
             let schema = version["schema"]["openAPIV3Schema"]
@@ -104,13 +109,32 @@ extension KindTable {
             structural["properties"]["metadata"] = ["type": "object", "x-kubernetes-preserve-unknown-fields": true]
             let age: JSON = ["name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"]
             let columns = version["additionalPrinterColumns"].elements
-            return Kind(
+            var made = Kind(
                 group: group, version: version["name"].stringValue ?? "v1", kind: kind, listKind: names["listKind"].stringValue ?? "\(kind)List",
                 plural: plural, singular: names["singular"].stringValue ?? kind.lowercased(),
                 shortNames: names["shortNames"].elements.compactMap(\.stringValue), categories: names["categories"].elements.compactMap(\.stringValue),
                 isNamespaced: spec["scope"].stringValue != "Cluster", subresources: version["subresources"].members.keys.map { $0 },
                 verbs: customVerbs, columns: (columns.isEmpty ? [age] : columns).map(column), definition: "\(group).\(version["name"].stringValue ?? "v1").\(kind)",
                 schema: Schema(json: structural, structural: true), isCustom: true)
+            made.scalePaths = ScalePaths(version["subresources"]["scale"])
+            made.selectableFields = version["selectableFields"].elements.compactMap { $0["jsonPath"].stringValue.map { String($0.drop { $0 == "." }) } }
+            return made
         }
+    }
+}
+
+/// The table that is in force, shared by the Registry and what looks kinds up for it.
+final class ServedKinds: Sendable {
+    private let table: Mutex<KindTable>
+
+    init(_ table: KindTable) { self.table = Mutex(table) }
+
+    func withLock<T>(_ body: (inout sending KindTable) -> sending T) -> T { table.withLock(body) }
+
+    /// The kind that `apiVersion` and `kind` of a reference name.
+    func kind(named reference: JSON) -> Kind? {
+        let parts = (reference["apiVersion"].stringValue ?? "").split(separator: "/").map(String.init)
+        guard let version = parts.last, let name = reference["kind"].stringValue else { return nil }
+        return withLock { $0.kind(group: parts.count == 2 ? parts[0] : "", version: version, kind: name) }
     }
 }

@@ -44,6 +44,7 @@ extension Registry {
             if rules.addsParts, old == nil { kind.schema.applyDefaults(&object, functions: DefaultFunctions.all) }
         }
         fillStatus(&object, kind)
+        if kind.resource == .validatingAdmissionPolicies { PolicyTypeCheck.refresh(&object, old: old, kinds: kinds) }
     }
 
     /// Upstream's types have their status as a struct, which Go always writes, with its numbers: typed clients rely on it.

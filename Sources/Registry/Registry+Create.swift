@@ -17,9 +17,13 @@ extension Registry {
         let prefix = new["metadata"]["name"].stringValue.map { $0.isEmpty } ?? true ? new["metadata"]["generateName"].stringValue ?? "" : ""
         if !prefix.isEmpty { new["metadata"]["name"] = .string(GenerateName.name(base: prefix)) }
         try normalize(&new, old: nil, kind, namespace: namespace)
+        // What webhooks add belongs to no manager.
+        var owned = new
+        let admission = Admission(self, kind, namespace: namespace, old: nil, subresource: nil, options, generatedName: prefix.isEmpty ? "" : new["metadata"]["name"].stringValue ?? "")
+        warnings += try await admission.mutate(&new)
         warnings += try validate(new, old: nil, kind, namespace: namespace)
         try options.review?(new, nil)
-        warnings += rules(for: kind).flatMap { $0.warnings(new) }
+        warnings += remarks(on: new, kind)
         let intent = options.origin == .user ? Intent.of(created: object, kind) : nil
         if options.isApply {
             new["metadata"]["managedFields"] = try ServerSideApply.apply(
@@ -27,8 +31,10 @@ extension Registry {
                 force: false, time: now
             ).managedFields
         } else {
-            recordManager(&new, old: nil, kind, subresource: nil, options)
+            recordManager(&owned, old: nil, kind, subresource: nil, options)
+            if owned["metadata"].has("managedFields") { new["metadata"]["managedFields"] = owned["metadata"]["managedFields"] }
         }
+        warnings += try await admission.validate(new)
         let stored = try await insert(new, kind, namespace: namespace, intent: intent, prefix: prefix, isDryRun: options.isDryRun)
         afterWrite(kind)
         return WriteResult(object: stored, warnings: warnings)
@@ -51,8 +57,12 @@ extension Registry {
         let resource = kind.resource
         // Without any quota no write pays for them.
         let hasQuotas = kind.isNamespaced && catalogue.count(.resourceQuotas) > 0
+        let isBuiltIn = kind.isCustom && isBuiltIn("\(kind.plural).\(kind.group)")
         return try await catalogue.write { transaction in
             if kind.isNamespaced { try Self.checkNamespace(namespace, for: kind, name: new["metadata"]["name"].stringValue ?? "", transaction) }
+            if kind.isCustom, transaction.get(ObjectKey(.customResourceDefinitions, name: "\(kind.plural).\(kind.group)"))?.isBeingDeleted == true, !isBuiltIn {
+                throw APIStatus(code: 405, reason: "MethodNotAllowed", message: "create not allowed while custom resource definition is terminating")
+            }
             var object = new
             var key = ObjectKey(resource, namespace: namespace, name: new["metadata"]["name"].stringValue ?? "")
             // Upstream tries a made-up name eight times before it gives up.
@@ -81,10 +91,7 @@ extension Registry {
             throw .notFound("namespaces", group: "", name: namespace)
         }
         if found.isBeingDeleted {
-            var status = APIStatus.forbidden(
-                kind.plural, group: kind.group, name: name, "unable to create new content in namespace \(namespace) because it is being terminated")
-            status.causes = [.init(reason: "NamespaceTerminating", message: "namespace \(namespace) is being terminated", field: "metadata.namespace")]
-            throw status
+            throw terminating(namespace, kind, name: name)
         }
     }
 

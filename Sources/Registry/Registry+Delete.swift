@@ -8,6 +8,8 @@ public struct DeleteOptions: Sendable {
     public var preconditionUID: String?
     public var preconditionResourceVersion: String?
     public var isDryRun: Bool
+    /// Who asks; `nil` for the lab's own parts, whose deletions no webhook stands against.
+    public var user: AdmissionUser?
 
     public init(
         propagation: DeletionPropagation? = nil, gracePeriodSeconds: Int? = nil, preconditionUID: String? = nil,
@@ -37,11 +39,21 @@ extension Registry {
         if kind.resource == .namespaces, Deletion.lastingNamespaces.contains(name) {
             throw APIStatus.forbidden(kind.plural, group: kind.group, name: name, "this namespace may not be deleted")
         }
+        if let user = options.user, hooks.isWatching {
+            guard let object = catalogue.get(key) else { throw APIStatus.notFound(kind.plural, group: kind.group, name: name) }
+            try Deletion.check(options, object, kind)
+            try await admitDeletion(kind, object, user: user, isDryRun: options.isDryRun)
+        }
         let isGraceful = rules(for: kind).contains { $0.deletesGracefully }
         let now = now
+        let isBuiltIn = kind.resource == .customResourceDefinitions && isBuiltIn(name)
         let outcome = try await catalogue.write { transaction -> DeleteOutcome in
-            guard let object = transaction.get(key) else { throw APIStatus.notFound(kind.plural, group: kind.group, name: name) }
+            guard var object = transaction.get(key) else { throw APIStatus.notFound(kind.plural, group: kind.group, name: name) }
             try Deletion.check(options, object, kind)
+            if kind.resource == .customResourceDefinitions, !object.isBeingDeleted, !isBuiltIn,
+                !transaction.list(DefinitionCleanup.resource(of: object.value), namespace: nil).isEmpty {
+                object = transaction.put(key, DefinitionCleanup.pending(object.value, now: now), intent: object.intent)
+            }
             let grace = isGraceful ? Deletion.gracePeriod(of: object, options) : 0
             let outcome = Deletion.begin(object, options, gracePeriodSeconds: grace, now: now, in: transaction)
             if options.isDryRun {

@@ -48,8 +48,10 @@ extension Registry {
         for attempt in 0... {
             guard let old = catalogue.get(key) else { throw APIStatus.notFound(kind.plural, group: kind.group, name: key.name) }
             var replacement = try compute(old)
-            let ratcheted = try settle(&replacement, over: old, kind, subresource: subresource, options)
-            let warnings = ratcheted + rules(for: kind).flatMap { $0.warnings(replacement.object) }
+            let admission = Admission(
+                self, kind, namespace: key.namespace, old: current(old.value, kind), subresource: subresource, options)
+            let settled = try await settle(&replacement, over: old, kind, subresource: subresource, options, admission)
+            let warnings = settled + remarks(on: replacement.object, kind) + (try await admission.validate(replacement.object))
             if isSame(replacement.object, old.value), replacement.intent == nil || replacement.intent == old.intent {
                 return WriteResult(object: old, warnings: warnings)
             }
@@ -63,10 +65,10 @@ extension Registry {
     }
 
     /// Brings the new object into stored form beside the old one and checks it.
-    /// - Returns: warnings about what is wrong but was so before.
+    /// - Returns: warnings of webhooks, and about what is wrong but was so before.
     private func settle(
-        _ replacement: inout Replacement, over old: StoredObject, _ kind: Kind, subresource: String?, _ options: WriteOptions
-    ) throws -> [String] {
+        _ replacement: inout Replacement, over old: StoredObject, _ kind: Kind, subresource: String?, _ options: WriteOptions, _ admission: Admission
+    ) async throws -> [String] {
         var object = replacement.object
         if subresource == "status" {
             var kept = old.value
@@ -95,15 +97,20 @@ extension Registry {
         let causes = ObjectMeta.changeCauses(object["metadata"], old: old.metadata)
         if !causes.isEmpty { throw APIStatus.invalid(kind: kind.kind, group: kind.group, name: old.name, causes: causes) }
         try normalize(&object, old: before, kind, namespace: old.namespace)
+        // What webhooks add belongs to no manager.
+        var owned = object
+        var warnings = try await admission.mutate(&object)
         ObjectMeta.prepareUpdate(&object, old: before, kind)
-        let warnings = try validate(object, old: before, kind, namespace: old.namespace)
+        ObjectMeta.prepareUpdate(&owned, old: before, kind)
+        warnings += try validate(object, old: before, kind, namespace: old.namespace)
         if kind.resource == .pods, subresource != "status" {
             let causes = EphemeralContainers.validate(object, old: before, subresource: subresource)
             if !causes.isEmpty { throw APIStatus.invalid(kind: kind.kind, group: kind.group, name: old.name, causes: causes) }
         }
         try options.review?(object, before)
         if !replacement.hasManagedFields, !isSame(object, before) {
-            recordManager(&object, old: before, kind, subresource: subresource, options)
+            recordManager(&owned, old: before, kind, subresource: subresource, options)
+            if owned["metadata"].has("managedFields") { object["metadata"]["managedFields"] = owned["metadata"]["managedFields"] }
         }
         replacement.object = object
         if kind.resource == .secrets, let intent = replacement.intent {

@@ -11,7 +11,8 @@ public final class Registry: Sendable {
     public let library: SchemaLibrary
     let logger: Logger
     let events: EventRecorder
-    private let table: Mutex<KindTable>
+    let hooks: AdmissionHooks
+    private let table: ServedKinds
     private let rules: [GroupResource: [KindRules]]
     private let clock: TimeSource
 
@@ -29,7 +30,9 @@ public final class Registry: Sendable {
         self.rules = CoreRules.all.mapValues { [$0] }.merging(rules.mapValues { [$0] }) { $0 + $1 }.merging(moreRules.mapValues { [$0] }) { $0 + $1 }
         let (kinds, library) = try KindTable.embedded()
         self.library = library
-        table = Mutex(KindTable(builtIn: kinds))
+        let table = ServedKinds(KindTable(builtIn: kinds))
+        self.table = table
+        hooks = AdmissionHooks(catalogue: catalogue, logger: logger) { table.kind(named: $0) }
         events = EventRecorder(catalogue: catalogue, logger: logger)
         refreshCustomKinds()
     }
@@ -65,15 +68,31 @@ public final class Registry: Sendable {
         return kind
     }
 
+    /// Whether a definition stands over a built-in kind, whose objects stay when it goes.
+    public func isBuiltIn(_ definition: String) -> Bool {
+        table.withLock { $0.isBuiltIn(definition) }
+    }
+
     /// Reads the CustomResourceDefinitions again; called after each write of one.
     func refreshCustomKinds() {
         let definitions = catalogue.list(.customResourceDefinitions).objects
-        let custom = definitions.filter { !$0.isBeingDeleted }.flatMap { KindTable.custom(from: $0.value) }
+        // One that is being deleted is served until its objects have gone: their finalizers must be taken off.
+        let served = definitions.filter { !$0.isBeingDeleted || $0.metadata["finalizers"].elements.contains(.string(DefinitionCleanup.finalizer)) }
+        let custom = served.flatMap { KindTable.custom(from: $0.value) }
         table.withLock { $0.setCustom(custom) }
     }
 
     /// The Registry's own rules of a kind, then those of the parts above.
     func rules(for kind: Kind) -> [KindRules] { rules[kind.resource] ?? [] }
+
+    /// What works but deserves a word to the user.
+    func remarks(on object: JSON, _ kind: Kind) -> [String] {
+        var remarks = rules(for: kind).flatMap { $0.warnings(object) }
+        if kind.resource == .customResourceDefinitions, let name = object["metadata"]["name"].stringValue, isBuiltIn(name) {
+            remarks.append("\(name) is a kind of this lab: it is served with the lab's own schema, which goes beyond this definition's")
+        }
+        return remarks
+    }
 
     func context(namespace: String) -> KindRules.Context { KindRules.Context(catalogue: catalogue, namespace: namespace, now: now) }
 

@@ -142,6 +142,8 @@ struct port *port_open(struct helper *h, const char *name, const char *address, 
                        char *message);
 struct port *port_keep(struct helper *h, const char *name, int fd, char *message);
 bool port_close(struct helper *h, const char *name);
+// A TCP socket in the host's network namespace that is connected, or connects, to a loopback address; negative: -errno.
+int port_dial(const char *address, int number, char *message);
 
 // helper_uplink.c
 void uplink_up(struct helper *h, struct waiter waiter);

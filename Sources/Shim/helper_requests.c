@@ -122,6 +122,16 @@ static void on_close(struct helper *h, struct request *r) {
     reply(h, r->from, &text, -1);
 }
 
+static void on_dial(struct helper *h, struct request *r) {
+    char message[MESSAGE_SIZE];
+    if (r->count < 3) return reply_error(h, r->from, "invalid", "expected: dial ADDRESS PORT");
+    int fd = port_dial(r->words[1], atoi(r->words[2]), message);
+    if (fd < 0) return reply_error(h, r->from, fd == -ECONNREFUSED ? "refused" : fd == -EPERM ? "not-permitted" : "system", message);
+    struct text text = begin();
+    reply(h, r->from, &text, fd);
+    close(fd);
+}
+
 static void on_start(struct helper *h, struct request *r) {
     char message[MESSAGE_SIZE];
     // argv of the helper's own command line, or the words of this request.
@@ -191,13 +201,13 @@ static void serve(struct helper *h, struct request *r) {
     } verbs[] = {
         {"status", on_report}, {"host", on_report},       {"ports", on_report},  {"listen", on_listen},
         {"keep", on_keep},     {"close", on_close},       {"uplink", on_uplink}, {"start-labd", on_start},
-        {"stop", on_stop},     {"stop-labd", on_stop_daemon}, {"groups", on_groups},
+        {"stop", on_stop},     {"stop-labd", on_stop_daemon}, {"groups", on_groups}, {"dial", on_dial},
     };
     for (size_t i = 0; r->count > 0 && i < sizeof verbs / sizeof verbs[0]; i++) {
         if (strcmp(r->words[0], verbs[i].word) == 0) return verbs[i].serve(h, r);
     }
     reply_error(h, r->from, "invalid",
-                "expected: status, host, ports, listen, keep, close, uplink, groups, start-labd, stop-labd or stop");
+                "expected: status, host, ports, listen, keep, close, dial, uplink, groups, start-labd, stop-labd or stop");
 }
 
 static void split(char *packet, struct request *r) {

@@ -19,6 +19,7 @@ public func workloadReconcilers(
         StatefulSetReconciler(client: client("statefulset-controller"), clock: clock),
         GarbageCollector(client: client("garbage-collector")),
         NamespaceReconciler(client: client("namespace-controller"), clock: clock),
+        DefinitionReconciler(client: client("customresourcedefinition-controller")),
         ServiceAccountReconciler(client: client("serviceaccount-controller"), certificate: certificate),
         EndpointsReconciler(client: client("endpoint-controller"), addresses: addresses),
         EventReaper(client: client("event-ttl"), clock: clock),

@@ -86,6 +86,11 @@ struct CELChecker {
     // MARK: Fields
 
     private mutating func select(_ operand: CELNode, _ field: String, _ isOptional: Bool, _ node: CELNode) -> (CELType, CELCode) {
+        // A variable may have a name with dots, which only counts where nothing closer has its first part.
+        if !isOptional, let name = node.qualifiedName, let found = scope.last(where: { $0.name == name }), !isDeclared(root: operand) {
+            used.insert(name)
+            return (found.type, .variable(found.slot, name))
+        }
         if let name = node.qualifiedName, Self.qualifiedTypes.contains(name), !isDeclared(root: operand) {
             return (.type, .constant(.type(name)))
         }
@@ -242,6 +247,16 @@ struct CELChecker {
         return resolve(name, found.filter { $0.isMember == (target != nil) }, all, node, isMember: target != nil)
     }
 
+    /// The result of a call that may mean several functions: theirs where they agree. A type that is still open, as that of an
+    /// element of something untyped, is not settled by another function's.
+    private mutating func merged(_ left: CELType, _ right: CELType) -> CELType {
+        switch (left, right) {
+        case (.variable(let a), .variable(let b)) where a == b: left
+        case (.variable, _), (_, .variable): .dyn
+        default: unifier.same(left, right) ? left : .dyn
+        }
+    }
+
     private mutating func resolve(
         _ name: String, _ candidates: [CELOverload], _ arguments: [CELNode], _ node: CELNode, isMember: Bool
     ) -> (CELType, CELCode) {
@@ -261,7 +276,7 @@ struct CELChecker {
             unifier = trial
             fitting.append(candidate)
             let made = unifier.resolved(type)
-            result = result.map { unifier.same($0, made) ? $0 : .dyn } ?? made
+            result = result.map { merged($0, made) } ?? made
         }
         guard let result else {
             let list = types.map { "\($0)" }

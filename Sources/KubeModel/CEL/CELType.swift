@@ -91,7 +91,8 @@ public enum CELFieldName {
 
     /// The field that an identifier stands for; nil where it is no escaped name.
     static func unescape(_ identifier: String) -> String? {
-        guard identifier.contains("__") else { return keywords.contains(identifier) ? nil : identifier }
+        // A keyword stands for itself too where a field is looked for (upstream: recognizeKeywordAsFieldName).
+        guard identifier.contains("__") else { return identifier }
         for keyword in keywords where identifier == "__\(keyword)__" { return keyword }
         var result = ""
         var rest = Substring(identifier)
@@ -115,7 +116,14 @@ public struct CELView: Sendable {
 
     public init(schema: Schema?, isResource: Bool) {
         self.schema = schema?.body
-        self.isResource = isResource
+        self.isResource = isResource && !(self.schema.map(Self.describesMetadata) ?? false)
+    }
+
+    /// Whether a schema says itself what an object's apiVersion, kind and metadata are: then that counts (WithTypeAndObjectMeta).
+    private static func describesMetadata(_ schema: Schema) -> Bool {
+        let fields = schema.ownProperties
+        guard let metadata = fields["metadata"]?.body, metadata.ownType == .object, !metadata.ownProperties.isEmpty else { return false }
+        return fields["kind"]?.type == .string && fields["apiVersion"]?.type == .string
     }
 
     /// Data without a schema.

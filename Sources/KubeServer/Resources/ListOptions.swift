@@ -95,7 +95,7 @@ enum SelectableFields {
     static func selector(_ text: String, _ kind: Kind) throws(APIStatus) -> FieldSelector {
         var selector = try FieldSelector(parsing: text)
         let isEvent = EventSpelling.isOther(kind)
-        let own = byResource[isEvent ? "events" : kind.resource.description] ?? []
+        let own = (byResource[isEvent ? "events" : kind.resource.description] ?? []).union(kind.selectableFields)
         for index in selector.terms.indices {
             if isEvent { selector.terms[index].field = EventSpelling.coreField(selector.terms[index].field) }
             let field = selector.terms[index].field

@@ -7,7 +7,7 @@ import Registry
 extension ResourceHandler {
     func scale(_ target: Target, _ name: String, _ request: Request) throws(APIStatus) -> Response {
         let form = try Representation.negotiate(request.headers)
-        let scale = Self.scale(of: try scaled(target, name))
+        let scale = Self.scale(of: try scaled(target, name).value, target.kind)
         return form.form == .table ? encode(table(of: scale, version: form.metaVersion), form) : encode(scale, form)
     }
 
@@ -33,24 +33,43 @@ extension ResourceHandler {
         return object
     }
 
-    private static func scale(of object: StoredObject) -> JSON {
+    private static func scale(of object: JSON, _ kind: Kind) -> JSON {
         var metadata: JSON = [:]
-        for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] where object.metadata.has(field) {
-            metadata[field] = object.metadata[field]
+        for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] where object["metadata"].has(field) {
+            metadata[field] = object["metadata"][field]
         }
-        var status: JSON = ["replicas": JSON(object.status["replicas"].intValue ?? 0)]
-        let selector = object.spec["selector"]
-        if object.key.resource == .replicationControllers {
-            // Its selector is a plain map.
-            let pairs = selector.stringMap.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
-            status["selector"] = .string(pairs.joined(separator: ","))
-        } else if !selector.isNull, let parsed = try? LabelSelector(object: selector) {
-            status["selector"] = .string(parsed.description)
-        }
+        let (wanted, found) = (kind.scalePaths?.specReplicas ?? ["spec", "replicas"], kind.scalePaths?.statusReplicas ?? ["status", "replicas"])
+        var status: JSON = ["replicas": JSON(found.reduce(object) { $0[$1] }.intValue ?? 0)]
+        if let text = selector(of: object, kind), !text.isEmpty { status["selector"] = .string(text) }
         return [
-            "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata, "spec": ["replicas": JSON(object.spec["replicas"].intValue ?? 0)],
-            "status": status,
+            "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata,
+            "spec": ["replicas": JSON(wanted.reduce(object) { $0[$1] }.intValue ?? 0)], "status": status,
         ]
+    }
+
+    private static func selector(of object: JSON, _ kind: Kind) -> String? {
+        // A custom kind has the text itself somewhere.
+        if let paths = kind.scalePaths { return paths.labelSelector.flatMap { $0.reduce(object) { $0[$1] }.stringValue } }
+        let selector = object["spec"]["selector"]
+        if kind.resource == .replicationControllers {
+            // Its selector is a plain map.
+            return selector.stringMap.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ",")
+        }
+        if selector.isNull { return nil }
+        return (try? LabelSelector(object: selector))?.description
+    }
+
+    /// How webhooks and policies see an object that is scaled.
+    private static func view(_ kind: Kind) -> AdmissionView {
+        let path = kind.scalePaths?.specReplicas ?? ["spec", "replicas"]
+        return AdmissionView(subresource: "scale", group: "autoscaling", version: "v1", kind: "Scale") { scale(of: $0, kind) } absorb: { view, object in
+            guard let replicas = view["spec"]["replicas"].intValue else { return }
+            object = MergePatch.apply(nested(path, JSON(replicas)), to: object)
+        }
+    }
+
+    private static func nested(_ path: [String], _ value: JSON) -> JSON {
+        path.reversed().reduce(value) { .object([$1: $0]) }
     }
 
     func setScale(_ target: Target, _ name: String, _ request: Request) async throws -> Response {
@@ -60,22 +79,23 @@ extension ResourceHandler {
             wanted = try RequestBody.object(request).value
         } else {
             let (type, body) = try PatchBody.decode(request, target.kind)
-            let current = Self.scale(of: object)
+            let current = Self.scale(of: object.value, target.kind)
             wanted = type == .json ? try JSONPatch.apply(body.value, to: current) : MergePatch.apply(body.value, to: current)
         }
         guard let replicas = wanted["spec"]["replicas"].intValue ?? (wanted["spec"].has("replicas") ? nil : 0), replicas >= 0 else {
             let cause = APIStatus.Cause.invalid("spec.replicas", wanted["spec"]["replicas"], "must be greater than or equal to 0")
             throw APIStatus.invalid(kind: "Scale", group: "autoscaling", name: name, causes: [cause])
         }
-        var patch: JSON = ["spec": ["replicas": JSON(replicas)]]
+        var patch = Self.nested(target.kind.scalePaths?.specReplicas ?? ["spec", "replicas"], JSON(replicas))
         // Whoever names a version means that one; a patch means the object as it is.
         if request.method == .PUT, let version = wanted["metadata"]["resourceVersion"].stringValue, !version.isEmpty {
             patch["metadata"] = ["resourceVersion": .string(version)]
         }
-        let options = try reviewer.options(request, target, duplicates: [])
+        var options = try reviewer.options(request, target, duplicates: [])
+        options.view = Self.view(target.kind)
         let (result, _) = try await registry.patch(
             target.kind, namespace: target.namespace ?? "", name: name, patch, type: .merge, subresource: "scale", options)
-        var response = Response.json(Self.scale(of: result.object))
+        var response = Response.json(Self.scale(of: result.object.value, target.kind))
         response.warn(result.warnings)
         return response
     }

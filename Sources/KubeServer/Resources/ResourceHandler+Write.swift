@@ -105,6 +105,12 @@ extension ResourceHandler {
             gracePeriodSeconds: wanted["gracePeriodSeconds"].intValue, preconditionUID: wanted["preconditions"]["uid"].stringValue,
             preconditionResourceVersion: wanted["preconditions"]["resourceVersion"].stringValue,
             isDryRun: try WriteParameters.isDryRun(wanted["dryRun"].elements.compactMap(\.stringValue) + request.query.values("dryRun")))
+        var eviction = body
+        eviction["apiVersion"] = eviction["apiVersion"].isNull ? "policy/v1" : eviction["apiVersion"]
+        eviction["kind"] = "Eviction"
+        _ = try await registry.admit(
+            .create, target.kind, namespace: target.namespace ?? "", name: name, subresource: "eviction", eviction, user: request.user.asAdmissionUser,
+            isDryRun: options.isDryRun)
         _ = try await registry.evict(namespace: target.namespace ?? "", name: name, options)
         return .json(["kind": "Status", "apiVersion": "v1", "metadata": [:], "status": "Success"], status: .created)
     }

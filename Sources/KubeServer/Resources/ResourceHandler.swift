@@ -86,6 +86,7 @@ struct ResourceHandler: Sendable {
     }
 
     private func subresource(_ target: Target, _ name: String, _ subresource: String, _ request: Request) async throws -> Response {
+        if let options = Self.connectOptions[subresource] { try await admitConnection(target, name, subresource, options, request) }
         switch (subresource, request.method) {
         case ("log", .GET): return try await log(target, name, request)
         case ("exec", .GET), ("exec", .POST): return try await remoteCommand(target, name, request, attaches: false)

@@ -5,9 +5,11 @@ import Registry
 /// The query parameters that all writes share.
 enum WriteParameters {
     static func options(_ request: Request, duplicates: [String] = []) throws(APIStatus) -> WriteOptions {
-        WriteOptions(
+        var options = WriteOptions(
             manager: try manager(request), origin: .user, fieldValidation: try fieldValidation(request.query),
             isDryRun: try isDryRun(request.query.values("dryRun")), duplicateFields: duplicates)
+        options.user = request.user.asAdmissionUser
+        return options
     }
 
     /// The name under which fields are owned: what the client says, else the program's name from its User-Agent.
@@ -60,10 +62,17 @@ enum WriteParameters {
         }
         let grace: Int? = if body.has("gracePeriodSeconds") { body["gracePeriodSeconds"].intValue } else { try query.integer("gracePeriodSeconds") }
         let dryRun = body["dryRun"].elements.compactMap(\.stringValue) + query.values("dryRun")
-        return DeleteOptions(
+        var options = DeleteOptions(
             propagation: propagation, gracePeriodSeconds: grace, preconditionUID: body["preconditions"]["uid"].stringValue,
             preconditionResourceVersion: body["preconditions"]["resourceVersion"].stringValue, isDryRun: try isDryRun(dryRun))
+        options.user = request.user.asAdmissionUser
+        return options
     }
+}
+
+extension User {
+    /// As webhooks and policies are told of the user.
+    var asAdmissionUser: AdmissionUser { AdmissionUser(name: name, uid: uid, groups: groups) }
 }
 
 extension Unicode.GeneralCategory {

@@ -41,13 +41,13 @@ struct Router: Sendable {
     }
 
     private func route(_ request: Request) async throws -> Response {
+        var request = request
         let path = try RequestPath(parsing: request.path)
         switch path {
         case .health(let segments): return health.respond(segments, isVerbose: request.query["verbose"] != nil)
         case .version: return .json(version.json)
         default: break
         }
-        var request = request
         request.user = try await access.admit(request, path)
         switch path {
         case .health, .version: throw APIStatus.internalError("\(request.path) was routed twice")

@@ -32,7 +32,12 @@ enum CoreRules {
         .roles: KindRules(validate: RoleRules.validateRole),
         .roleBindings: KindRules(validate: RoleRules.validateBinding),
         .clusterRoleBindings: KindRules(validate: RoleRules.validateClusterBinding),
-        .customResourceDefinitions: KindRules(applyDefaults: DefinitionRules.applyDefaults, validate: DefinitionRules.validate),
+        .mutatingWebhookConfigurations: KindRules(validate: WebhookRules.validateMutating),
+        .validatingWebhookConfigurations: KindRules(validate: WebhookRules.validateValidating),
+        .validatingAdmissionPolicies: KindRules(validate: AdmissionPolicyRules.validatePolicy),
+        .validatingAdmissionPolicyBindings: KindRules(validate: AdmissionPolicyRules.validateBinding),
+        .customResourceDefinitions: KindRules(
+            applyDefaults: DefinitionRules.applyDefaults, validate: DefinitionRules.validate, warnings: DefinitionRules.warnings),
     ]
 
     /// The `kubernetes` finalizer keeps a namespace until its content is gone; the name is a label for selectors.
