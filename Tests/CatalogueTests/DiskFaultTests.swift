@@ -90,7 +90,8 @@ private final class Disk {
             try await write(catalogue, 9, round: 99)
             try catalogue.close()
         }
-        #expect(refused > 3, "the plan has hit writes")
+        // A disk that is full for a moment is met with the reserve.
+        if fault != FAULTY_DISK_FULL { #expect(refused > 3, "the plan has hit writes") }
     }
 
     /// A disk that stays full for many writes: each is refused, reads go on, and when there is room again writes go well

@@ -72,7 +72,7 @@ enum WriteParameters {
 
 extension User {
     /// As webhooks and policies are told of the user.
-    var asAdmissionUser: AdmissionUser { AdmissionUser(name: name, uid: uid, groups: groups) }
+    var asAdmissionUser: AdmissionUser { AdmissionUser(name: name, uid: uid, groups: groups, extra: extra) }
 }
 
 extension Unicode.GeneralCategory {

@@ -202,17 +202,6 @@ enum DefinitionRules {
                 + "ensures no data remains persisted in \(version) and removes \(version) from status.storedVersions"
             causes.append(.invalid("status.storedVersions[\(index)]", stored, detail))
         }
-        return causes + changes(spec, old)
-    }
-
-    /// What an established definition keeps: objects of it may be there.
-    private static func changes(_ spec: JSON, _ old: JSON?) -> [APIStatus.Cause] {
-        guard let old, old["status"]["conditions"].elements.contains(where: { $0["type"] == "Established" && $0["status"] == "True" }) else { return [] }
-        var causes: [APIStatus.Cause] = []
-        if spec["scope"] != old["spec"]["scope"] { causes.append(.invalid("spec.scope", spec["scope"], "field is immutable")) }
-        for field in ["kind", "plural"] where spec["names"][field] != old["spec"]["names"][field] {
-            causes.append(.invalid("spec.names.\(field)", spec["names"][field], "field is immutable"))
-        }
         return causes
     }
 }
