@@ -98,7 +98,8 @@ public struct Daemon: Sendable {
         settings.nameservers = host.nameservers
         settings.searchDomains = host.search
         settings.version = Version.kubernetes
-        settings.services = [(ip: "\(PodNetwork.gateway)", hostnames: DBManager.names)]
+        // gRPC's own resolver asks for both families; without the second entry it would ask name servers that know nothing of us.
+        settings.services = ["", "::ffff:"].map { (ip: "\($0)\(PodNetwork.gateway)", hostnames: DBManager.names) }
         let runtime = try SandboxRuntime(configuration: SandboxConfiguration(shimPath: options.shim, instance: Self.instance(paths.state)))
         if options.hasUplink { try await network.allowEgress(through: try await helper.uplinkUp()) }
         return try NodeAgent(registry: registry, runtime: runtime, network: network, images: images, settings: settings, logger: logger)

@@ -14,8 +14,8 @@ from kubeflow import katib
 NS = USER_NAMESPACE
 IMAGE = "sdk/test:1"
 # What the SDK imports, and pip, which tune() calls.
-PACKAGES = ["_cffi_backend*.so", "certifi", "cffi", "charset_normalizer", "cryptography", "dateutil", "durationpy", "google", "grpc", "idna", "kubeflow", "kubernetes", "oauthlib", "pip", "pyasn1", "pyasn1_modules",
-            "requests", "requests_oauthlib", "retrying.py", "six.py", "typing_extensions.py", "urllib3", "websocket", "yaml"]
+PACKAGES = """_cffi_backend*.so certifi cffi charset_normalizer cryptography dateutil durationpy google grpc idna kubeflow kubernetes oauthlib pip
+    pyasn1 pyasn1_modules requests requests_oauthlib retrying.py six-*.dist-info six.py typing_extensions.py urllib3 websocket yaml""".split()
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def sdk_image(lab, place):
         target = next((home / "lib").glob("python*")) / "site-packages"
         source = pathlib.Path(grpc.__file__).parent.parent
         assert target.parent.name == source.parent.name, "the tests' environment and the system's Python are of one version"
-        for path in (path for name in [*PACKAGES, "six-*.dist-info"] for path in source.glob(name)):
+        for path in (path for name in PACKAGES for path in source.glob(name)):
             if path.is_dir():
                 shutil.copytree(path, target / path.name, ignore=shutil.ignore_patterns("__pycache__"))
             else:
