@@ -114,7 +114,8 @@ public struct Daemon: Sendable {
         settings.searchDomains = host.search
         settings.version = Version.kubernetes
         settings.apiAddress = APIService.address.description
-        settings.services = [(ip: "\(PodNetwork.gateway)", hostnames: DBManager.names)]
+        // gRPC's own resolver asks for both families; without the second entry it would ask name servers that know nothing of us.
+        settings.services = ["", "::ffff:"].map { (ip: "\($0)\(PodNetwork.gateway)", hostnames: DBManager.names) }
         let runtime = try SandboxRuntime(configuration: SandboxConfiguration(shimPath: options.shim, instance: Self.instance(paths.state)))
         do { try await helper.remember(groups: runtime.ownGroups) } catch {
             logger.warning("empty control groups will stay behind", metadata: ["error": "\(error)"])

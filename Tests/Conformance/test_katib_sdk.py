@@ -14,8 +14,8 @@ from kubeflow import katib
 NS = USER_NAMESPACE
 IMAGE = "sdk/test:1"
 # What the SDK imports, and pip, which tune() calls.
-PACKAGES = ["certifi", "charset_normalizer", "dateutil", "durationpy", "google", "grpc", "idna", "kubeflow", "kubernetes", "oauthlib", "pip", "requests",
-            "requests_oauthlib", "retrying.py", "six.py", "typing_extensions.py", "urllib3", "websocket", "yaml"]
+PACKAGES = """_cffi_backend*.so certifi cffi charset_normalizer cryptography dateutil durationpy google grpc idna kubeflow kubernetes oauthlib pip
+    pyasn1 pyasn1_modules requests requests_oauthlib retrying.py six-*.dist-info six.py typing_extensions.py urllib3 websocket yaml""".split()
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +27,11 @@ def sdk_image(lab, place):
         target = next((home / "lib").glob("python*")) / "site-packages"
         source = pathlib.Path(grpc.__file__).parent.parent
         assert target.parent.name == source.parent.name, "the tests' environment and the system's Python are of one version"
-        for name in PACKAGES:
-            copy = shutil.copytree if (source / name).is_dir() else shutil.copy
-            copy(source / name, target / name, **({"ignore": shutil.ignore_patterns("__pycache__")} if copy is shutil.copytree else {}))
-        shutil.copytree(next(source.glob("six-*.dist-info")), target / next(source.glob("six-*.dist-info")).name)
+        for path in (path for name in PACKAGES for path in source.glob(name)):
+            if path.is_dir():
+                shutil.copytree(path, target / path.name, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(path, target)
         lab.lab("image", "add", IMAGE, "--venv", home)
     return IMAGE
 
@@ -56,7 +57,7 @@ def test_tune_with_pushed_metrics(lab, sdk_image, client, shows):
     address = f"unix:{lab.state / 'run' / 'katib-db-manager.sock'}"
     try:
         client.tune(
-            name="tuned", objective=objective, parameters={"a": katib.search.double(min=0.1, max=0.5), "b": katib.search.categorical(["x", "y"])},
+            name="tuned", objective=objective, parameters={"a": katib.search.double(min=0.1, max=0.5), "b": katib.search.int(min=1, max=3)},
             objective_metric_name="score", additional_metric_names=["step"], objective_type="maximize", max_trial_count=3, parallel_trial_count=2,
             base_image=sdk_image, packages_to_install=["six"], env_per_trial={"GREETING": "hello"}, metrics_collector_config={"kind": "Push"},
             resources_per_trial={"cpu": "100m", "memory": "256Mi"}, retain_trials=True)
