@@ -121,7 +121,7 @@ struct RuleTests {
             problem: "min value 2 is greater than max value 1"),
         Case(
             testDescription: "an unknown scope", object: object("v1", "ResourceQuota", ["spec": ["scopes": ["Nobody"]]]),
-            problem: "spec.scopes[0]: Invalid value: \"Nobody\": unsupported scope"),
+            problem: "spec.scopes: Invalid value: [\"Nobody\"]: unsupported scope"),
     ]
 
     @Test(arguments: cases) func refuses(_ example: Case) async throws {

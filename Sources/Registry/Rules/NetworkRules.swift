@@ -18,7 +18,17 @@ enum NetworkRules {
         if hasNodePorts(old), !spec["ports"].elements.isEmpty {
             spec["ports"] = .array(spec["ports"].elements.map { withNodePort($0, old["ports"].elements, keeps: hasNodePorts(spec)) })
         }
+        let (isOutside, wasOutside) = (isReachedFromOutside(spec), isReachedFromOutside(old))
+        let balanced = spec["type"].stringValue == "LoadBalancer"
+        for (key, isOf) in [
+            ("externalTrafficPolicy", isOutside || !wasOutside), ("healthCheckNodePort", balanced), ("allocateLoadBalancerNodePorts", balanced),
+            ("loadBalancerClass", balanced),
+        ] where !isOf && spec[key] == old[key] { spec.remove(key) }
         object["spec"] = spec
+    }
+
+    private static func isReachedFromOutside(_ spec: JSON) -> Bool {
+        hasNodePorts(spec) || (spec["type"].stringValue == "ClusterIP" && !spec["externalIPs"].elements.isEmpty)
     }
 
     private static func hasNodePorts(_ spec: JSON) -> Bool { ["NodePort", "LoadBalancer"].contains(spec["type"].stringValue ?? "") }
@@ -87,7 +97,7 @@ enum NetworkRules {
             seconds <= 0 || seconds > 86400 {
             causes.append(.invalid("spec.sessionAffinityConfig.clientIP.timeoutSeconds", JSON(seconds), "must be greater than 0 and less than 86400"))
         }
-        let isOutside = type == "NodePort" || type == "LoadBalancer" || (type == "ClusterIP" && !spec["externalIPs"].elements.isEmpty)
+        let isOutside = isReachedFromOutside(spec)
         if !isOutside, !(spec["externalTrafficPolicy"].stringValue ?? "").isEmpty {
             causes.append(.invalid("spec.externalTrafficPolicy", spec["externalTrafficPolicy"], "may only be set for externally-accessible services"))
         }
