@@ -46,22 +46,21 @@ def conditions(object):
 
 
 def objective(parameters):
-    import kubeflow.katib
     import os
     for step in range(3):
-        kubeflow.katib.report_metrics({"score": float(parameters["a"]) + step / 10, "step": step})
+        print(f"score={float(parameters['a']) + step / 10} step={step}")
     print("greeting", os.environ["GREETING"])
 
 
-def test_tune_with_pushed_metrics(lab, sdk_image, client, shows):
+def test_tune_a_function(lab, sdk_image, client, shows):
     address = f"unix:{lab.state / 'run' / 'katib-db-manager.sock'}"
     try:
         client.tune(
             name="tuned", objective=objective, parameters={"a": katib.search.double(min=0.1, max=0.5), "b": katib.search.int(min=1, max=3)},
             objective_metric_name="score", additional_metric_names=["step"], objective_type="maximize", max_trial_count=3, parallel_trial_count=2,
-            base_image=sdk_image, packages_to_install=["six"], env_per_trial={"GREETING": "hello"}, metrics_collector_config={"kind": "Push"},
+            base_image=sdk_image, packages_to_install=["six"], env_per_trial={"GREETING": "hello"}, metrics_collector_config={"kind": "StdOut"},
             resources_per_trial={"cpu": "100m", "memory": "256Mi"}, retain_trials=True)
-        client.wait_for_experiment_condition("tuned", timeout=180)
+        client.wait_for_experiment_condition("tuned", timeout=90)
         assert client.is_experiment_succeeded("tuned") and len(client.list_trials("tuned")) == 3
         details = client.get_success_trial_details("tuned")
         assert len(details) == 3 and {p.name for p in details[0]["parameter_assignments"]} == {"a", "b"}
@@ -75,9 +74,38 @@ def test_tune_with_pushed_metrics(lab, sdk_image, client, shows):
         with pytest.raises(RuntimeError, match="there is no trial nobody"):
             client.get_trial_metrics("nobody", db_manager_address=address)
         assert any("greeting hello" in line for line in client.get_job_logs("tuned", best.best_trial_name))
-        shows(f"3 trials pushed, best {score.max}; metrics by gRPC: {len(logs)}")
+        shows(f"3 trials, best {score.max}; metrics by gRPC: {len(logs)}")
     finally:
         client.delete_experiment("tuned")
+
+
+REPORT = """
+from kubeflow import katib
+for step in range(3):
+    katib.report_metrics({"score": ${trialParameters.x} + step / 10, "step": step})
+"""
+
+
+def test_metrics_that_a_trial_reports_itself(lab, sdk_image, shows):
+    made = experiment("pushed", REPORT, trials=2, image=sdk_image)
+    made["spec"]["metricsCollectorSpec"] = {"collector": {"kind": "Push"}}
+    pod = made["spec"]["trialTemplate"]["trialSpec"]["spec"]["template"]["spec"]
+    pod["containers"][0]["command"] = ["python3", "-c", REPORT]
+    # report_metrics wants to know its namespace, as a service account's volume tells it.
+    pod["containers"][0]["volumeMounts"] = [{"name": "account", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"}]
+    pod["volumes"] = [{"name": "account", "downwardAPI": {"items": [{"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}]}}]
+    try:
+        lab.kubectl("apply", "-f", "-", input=made)
+        lab.wait("experiment/pushed", "condition=Succeeded", NS, 90)
+        trials = json.loads(lab.kubectl("get", "trials", "-n", NS, "-l", "katib.kubeflow.org/experiment=pushed", "-o", "json").stdout)["items"]
+        assert len(trials) == 2
+        for trial in trials:
+            x = float(trial["spec"]["parameterAssignments"][0]["value"])
+            score = trial["status"]["observation"]["metrics"][0]
+            assert abs(float(score["min"]) - x) < 1e-9 and abs(float(score["max"]) - x - 0.2) < 1e-9 and score["latest"] == score["max"]
+        shows(f"reported by gRPC: {score}")
+    finally:
+        lab.kubectl("delete", "experiment", "pushed", "-n", NS, "--wait=false", check=False)
 
 
 def test_the_life_of_an_experiment(lab, client, shows):
