@@ -68,6 +68,52 @@ struct GarbageCollectorTests {
         #expect(lab.client.list(.configMaps).isEmpty)
     }
 
+    @Test func aCircleOfOwnersGoesInTheForeground() async throws {
+        let lab = try await Lab.fresh()
+        let one = try await lab.client.create(Samples.configMap("one"))
+        let two = try await lab.client.create(Samples.configMap("two", owners: [one]))
+        @Sendable func owner(_ object: StoredObject) -> JSON {
+            [["apiVersion": "v1", "kind": "ConfigMap", "name": .string(object.name), "uid": .string(object.uid), "blockOwnerDeletion": true]]
+        }
+        try await lab.client.update(one.key) { $0["metadata"]["ownerReferences"] = owner(two) }
+        try await lab.client.update(two.key) { $0["metadata"]["ownerReferences"] = owner(one) }
+        try await lab.client.delete(one.key, propagation: .foreground)
+        try await collect(lab)
+        #expect(lab.client.list(.configMaps).isEmpty)
+    }
+
+    @Test func anOwnerInANamespaceSaysNothingOfWhatIsInNone() async throws {
+        let lab = try await Lab.fresh()
+        let owner = try await lab.client.create(Samples.configMap("owner"))
+        func reference(_ uid: String) -> JSON { [["apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": .string(uid)]] }
+        func priorityClass(_ name: String, _ uid: String) -> JSON {
+            ["apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": ["name": .string(name), "ownerReferences": reference(uid)], "value": 1]
+        }
+        let known = try await lab.client.create(priorityClass("known", owner.uid))
+        let unknown = try await lab.client.create(priorityClass("unknown", "nobody"))
+        try await lab.settle(GarbageCollector(client: lab.client), known.key.resource)
+        try await lab.client.delete(owner.key)
+        try await lab.settle(GarbageCollector(client: lab.client), known.key.resource)
+        #expect(lab.client.get(known.key) != nil && lab.client.get(unknown.key) != nil)
+    }
+
+    @Test(.timeLimit(.minutes(1))) func anOwnerElsewhereIsNoneAndIsTold() async throws {
+        let lab = try await Lab.fresh()
+        try await lab.client.create(["apiVersion": "v1", "kind": "Namespace", "metadata": ["name": "elsewhere"]])
+        let owner = try await lab.client.create(Samples.configMap("owner"))
+        var stray = Samples.configMap("stray", owners: [owner])
+        stray["metadata"]["namespace"] = "elsewhere"
+        try await lab.client.create(stray)
+        let events = try lab.catalogue.watch(.events, since: lab.catalogue.revision)
+        try await collect(lab)
+        #expect(lab.client.list(.configMaps).map(\.name) == ["owner"])
+        for await change in events where change.object.value["reason"] == "OwnerRefInvalidNamespace" {
+            let what = "[v1/ConfigMap, namespace: elsewhere, name: owner, uid: \(owner.uid)]"
+            #expect(change.object.value["message"].stringValue == "ownerRef \(what) does not exist in namespace \"elsewhere\"")
+            break
+        }
+    }
+
     @Test func orphaningLetsDependentsGo() async throws {
         let lab = try await Lab.fresh()
         let owner = try await lab.client.create(Samples.configMap("owner"))

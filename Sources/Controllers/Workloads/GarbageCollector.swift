@@ -126,18 +126,41 @@ public final class GarbageCollector: Reconciler {
         if hasSolid {
             try await removeOwners(lost, from: object)
         } else {
-            let isForeground = hasWaiting && client.catalogue.dependents(of: object.uid).isEmpty == false
+            let dependents = client.catalogue.dependents(of: object.uid)
+            let isForeground = hasWaiting && !dependents.isEmpty
+            // In a circle each would wait for the other: this one lets its owner go first (upstream: attemptToDeleteItem).
+            if isForeground, dependents.contains(where: { $0.isBeingDeleted && $0.finalizers.contains(Self.foreground) }) {
+                try await stopBlocking(object)
+            }
             try await client.delete(object.key, uid: object.uid, propagation: isForeground ? .foreground : propagation(of: object))
         }
     }
 
-    /// An owner in another namespace is none. One of a kind that this lab does not serve cannot be looked up: it is taken
-    /// for present, as upstream leaves such dependents alone.
+    /// An owner in another namespace is none. One that cannot be looked up is taken for present, as upstream leaves such
+    /// dependents alone: of a kind that this lab does not serve, or in a namespace while the dependent is in none.
     private func state(of reference: JSON, uid: String, for object: StoredObject) -> OwnerState {
-        if let owner = client.catalogue.object(uid: uid), owner.namespace.isEmpty || owner.namespace == object.namespace {
-            return owner.isBeingDeleted && owner.finalizers.contains(Self.foreground) ? .waiting : .solid
+        if let owner = client.catalogue.object(uid: uid) {
+            if owner.namespace.isEmpty || owner.namespace == object.namespace {
+                return owner.isBeingDeleted && owner.finalizers.contains(Self.foreground) ? .waiting : .solid
+            }
+            let (version, kind) = (reference["apiVersion"].stringValue ?? "", reference["kind"].stringValue ?? "")
+            let what = "[\(version)/\(kind), namespace: \(object.namespace), name: \(reference["name"].stringValue ?? ""), uid: \(uid)]"
+            client.event(
+                object, type: "Warning", reason: "OwnerRefInvalidNamespace", message: "ownerRef \(what) does not exist in namespace \"\(object.namespace)\"")
         }
-        return (try? client.registry.kind(of: reference)) == nil ? .solid : .absent
+        guard let kind = try? client.registry.kind(of: reference) else { return .solid }
+        return kind.isNamespaced && object.namespace.isEmpty ? .solid : .absent
+    }
+
+    private func stopBlocking(_ object: StoredObject) async throws {
+        try await client.update(object.key, uid: object.uid) { value in
+            let references = value["metadata"]["ownerReferences"].elements.map { reference in
+                var reference = reference
+                reference["blockOwnerDeletion"] = false
+                return reference
+            }
+            value["metadata"]["ownerReferences"] = .array(references)
+        }
     }
 
     /// The dependent's own wish about its dependents stays in force.
@@ -158,9 +181,11 @@ public final class GarbageCollector: Reconciler {
 
     /// Foreground: dependents that block go first; then the owner.
     private func deleteDependents(of owner: StoredObject) async throws -> ReconcileResult {
-        let dependents = client.catalogue.dependents(of: owner.uid).filter { $0.namespace == owner.namespace || owner.namespace.isEmpty }
-        for dependent in dependents where !dependent.isBeingDeleted { try await examine(dependent) }
-        let isBlocked = client.catalogue.dependents(of: owner.uid).contains { dependent in
+        func dependents() -> [StoredObject] {
+            client.catalogue.dependents(of: owner.uid).filter { $0.namespace == owner.namespace || owner.namespace.isEmpty }
+        }
+        for dependent in dependents() where !dependent.isBeingDeleted { try await examine(dependent) }
+        let isBlocked = dependents().contains { dependent in
             dependent.metadata["ownerReferences"].elements.contains {
                 $0["uid"].stringValue == owner.uid && $0["blockOwnerDeletion"].boolValue == true
             }
