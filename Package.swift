@@ -92,7 +92,7 @@ let package = Package(
         .testTarget(name: "KubeModelTests", dependencies: ["KubeModel"]),
         // A disk that fails on demand: a VFS of SQLite for the tests of the catalogue.
         .target(name: "CFaultyDisk", path: "Tests/CFaultyDisk", linkerSettings: [.linkedLibrary("sqlite3")]),
-        .testTarget(name: "CatalogueTests", dependencies: ["Catalogue", "KubeModel", "CFaultyDisk"], resources: [.copy("Fixtures")]),
+        .testTarget(name: "CatalogueTests", dependencies: ["Catalogue", "KubeModel", "CFaultyDisk", .product(name: "GRDB", package: "GRDB.swift")], resources: [.copy("Fixtures")]),
         .testTarget(name: "RegistryTests", dependencies: ["Registry", "Catalogue", "KubeModel", log]),
         .testTarget(name: "AccessTests", dependencies: ["Access", "Registry", "Catalogue", "KubeModel", log]),
         .testTarget(name: "SandboxTests", dependencies: ["Sandbox", "CSandbox"]),

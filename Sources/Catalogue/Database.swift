@@ -38,6 +38,7 @@ struct Database {
         do {
             var loaded: [StoredObject] = []
             try queue.read { database in
+                let isChecked = try Self.size(database) <= Self.checkedSize
                 var resources: [String: GroupResource] = [:]
                 let rows = try Row.fetchCursor(database, sql: "SELECT grp, resource, namespace, name, revision, uid, value, intent FROM objects")
                 while let row = try rows.next() {
@@ -47,12 +48,12 @@ struct Database {
                     let key = ObjectKey(resource, namespace: row[2], name: row[3])
                     let text: String = row[6]
                     let intent: String? = row[7]
-                    // The text is read when somebody looks into the object; here only that it is whole.
-                    guard text.utf8.first == UInt8(ascii: "{"), text.utf8.last == UInt8(ascii: "}") else {
+                    // The text is kept and read again when somebody looks into the object; of a large file only its ends are looked at.
+                    let bytes = Array(text.utf8)
+                    guard bytes.first == UInt8(ascii: "{"), bytes.last == UInt8(ascii: "}"), !isChecked || (try? JSONParser.parse(bytes)) != nil else {
                         throw CatalogueError.corrupt(path: path, problem: "the text of \(key) is no JSON object")
                     }
-                    loaded.append(
-                        StoredObject(key: key, revision: row[4], uid: row[5], text: Array(text.utf8), intentText: intent.map { Array($0.utf8) }))
+                    loaded.append(StoredObject(key: key, revision: row[4], uid: row[5], text: bytes, intentText: intent.map { Array($0.utf8) }))
                 }
             }
             for object in loaded { state.load(object) }

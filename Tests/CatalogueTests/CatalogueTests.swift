@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import KubeModel
 import Testing
 
@@ -119,6 +120,22 @@ private final class Place {
             #expect(error.description.contains("move it aside"))
         }
         #expect(try String(contentsOfFile: place.path, encoding: .utf8).hasPrefix("this is no database"), "nothing may be changed")
+    }
+
+    @Test func aDamagedObjectIsNamedAtTheStart() async throws {
+        let place = try Place()
+        let catalogue = try Catalogue(path: place.path)
+        _ = try await catalogue.write { $0.put(key("hurt"), object("hurt"), intent: nil) }
+        try catalogue.close()
+        let file = try DatabaseQueue(path: place.path)
+        try await file.write { try $0.execute(sql: "UPDATE objects SET value = replace(value, ':', '')") }
+        try file.close()
+        do {
+            _ = try Catalogue(path: place.path)
+            Issue.record("a damaged object was loaded")
+        } catch {
+            #expect(error.description.contains("is damaged (the text of \(key("hurt")) is no JSON object)"))
+        }
     }
 
     @Test func aFullDiskRefusesTheWriteAndKeepsReads() async throws {
