@@ -180,6 +180,7 @@ def test_every_reflector_ends_equal_to_the_store(own, kills, shows):
     deadline = time.monotonic() + 30
     while sum(writer.done for writer in writers) < done + 60 and time.monotonic() < deadline:
         time.sleep(0.05)
+    assert sum(writer.done for writer in writers) >= done + 60, "the writers go on after the last kill"
     stop.set()
     for writer in writers:
         writer.join(30)
