@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help setup packages environments build demo test test-full unit conformance conformance-kube fuzz bench fmt check clean
+.PHONY: help setup packages environments build demo test tests test-full unit conformance conformance-kube fuzz bench fmt check clean
 
 # The toolchain's lld drops what nobody calls once no symbol is exported, folds equal functions, and packs relocations.
 LINK := --version-script=$(CURDIR)/etc/build/symbols.map --gc-sections --icf=safe -z pack-relative-relocs
@@ -37,13 +37,14 @@ demo: setup build ## Start a lab and run the seed's experiment on real training
 	$$lab delete experiment random-example -n kubeflow-user-example-com --ignore-not-found >/dev/null
 	$$lab run samples/seed/experiment.yaml --watch
 
-test: environments build ## Build and run all tests
-	@$(MAKE) --no-print-directory unit conformance
+test: packages ## Build and run all tests
+	@etc/test/all.py $(PYTEST)
+
+tests: packages
+	@swift build --build-tests
 
 # One test at a time: many start processes and wait for them, and would starve each other on two cores.
-unit: ## Swift tests and the house rules only
-	@python3 Tests/tidy/tidy.py
-	swift build --build-tests
+unit: check tests ## Swift tests and the house rules only
 	swift test --skip-build --no-parallel
 
 conformance: ## Real clients against the real daemon, as root and as an ordinary user

@@ -179,6 +179,18 @@ def test_a_port_in_use(second, shows):
     shows(result.stderr.strip().splitlines()[-1])
 
 
+def test_no_loopback(second, shows):
+    # A network namespace of its own has an interface lo, and it is down.
+    command = ["unshare", *([] if second.is_root else ["--map-root-user"]), "--net", second.binaries / "lab", "--state", second.state, "up"]
+    result = subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, timeout=60, cwd=second.directory, check=False,
+        stdin=subprocess.DEVNULL, env=second.account.environment(), **second.account.identity())
+    assert result.returncode == 1 and "ip link set lo up" in result.stderr and len(result.stderr.strip().splitlines()) == 1, result
+    assert not second.processes()
+    second.up()
+    shows(result.stderr.strip())
+
+
 def test_a_corrupt_database(second, shows):
     second.up()
     second.kubectl("create", "cm", "x", "--from-literal=a=b")

@@ -8,7 +8,7 @@ struct HostChecks {
     let user: String
     let uid: Int
 
-    var findings: [Finding] { (isRoot ? [] : [idRanges, uplink]) + [controlGroups, disk, python] }
+    var findings: [Finding] { (isRoot ? [] : [idRanges, uplink]) + [loopback, controlGroups, disk, python] }
 
     // MARK: Ids
 
@@ -38,6 +38,11 @@ struct HostChecks {
     }
 
     // MARK: Network
+
+    private var loopback: Finding {
+        let name = "the loopback interface, by which the lab is reached"
+        return Loopback.isUp ? .present(name, "127.0.0.1") : .missing(name, "lo is down", Loopback.remedy)
+    }
 
     private var uplink: Finding {
         let name = "a user's way to the world outside"

@@ -43,6 +43,9 @@ struct LabStarter {
             return Result(record: running, lost: try await replaceLostHelper(client), wasRunning: true)
         }
         let programs = try Programs.locate()
+        guard Loopback.isUp else {
+            throw CommandError("the loopback interface lo is down, and a lab is reached by it: '\(Loopback.remedy)'")
+        }
         let tail = LogTail(context.daemonLog)
         var lost: [String] = []
         do {
