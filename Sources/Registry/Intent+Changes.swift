@@ -52,7 +52,20 @@ extension Intent {
     private static func completed(_ intent: JSON, before: JSON, _ object: JSON, _ old: StoredObject, _ kind: Kind) -> JSON {
         var intent = withoutEmptied(intent, before: before)
         if old.intent == nil { intent = withRequired(intent, stripped(object), kind.schema) }
+        if kind.resource == .nodes { intent = withoutSystemTaints(intent) }
         return identified(intent, kind)
+    }
+
+    /// A list of taints is one value, so `kubectl taint` sends those back that the node's controller has made. Names below
+    /// node.kubernetes.io are its own.
+    private static func withoutSystemTaints(_ intent: JSON) -> JSON {
+        let taints = intent["spec"]["taints"].elements
+        let kept = taints.filter { !($0["key"].stringValue ?? "").hasPrefix("node.kubernetes.io/") }
+        if kept.count == taints.count { return intent }
+        var intent = intent
+        if kept.isEmpty { intent.remove(path: ["spec", "taints"]) } else { intent["spec"]["taints"] = .array(kept) }
+        if intent["spec"] == [:] { intent.remove("spec") }
+        return intent
     }
 
     /// A client may leave out what the request's path says already; a manifest may not.

@@ -158,6 +158,14 @@ def test_what_the_server_made_is_a_manifest(lab, ns, shows):
     account = next(d for d in yaml.safe_load_all(text) if d["kind"] == "ServiceAccount")
     assert account == {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": ns, "labels": {"touched": "yes"}}}
     assert export(lab, f"node/{node}") == {"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}}
+    # kubectl sends the whole list of taints, with the one that the lab itself has made of the cordon.
+    lab.kubectl("cordon", node)
+    lab.wait(f"node/{node}", "jsonpath={.spec.taints[0].key}=node.kubernetes.io/unschedulable")
+    lab.kubectl("taint", "node", node, "own=value:PreferNoSchedule")
+    lab.kubectl("uncordon", node)
+    assert export(lab, f"node/{node}")["spec"] == {"taints": [{"effect": "PreferNoSchedule", "key": "own", "value": "value"}]}
+    lab.kubectl("taint", "node", node, "own-")
+    assert export(lab, f"node/{node}") == {"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}}
     lab.kubectl("label", "sa", "default", "-n", ns, "touched-")
     assert "labels" not in export(lab, "sa/default", "-n", ns)["metadata"]
     shows("a labelled account, a node that was cordoned")

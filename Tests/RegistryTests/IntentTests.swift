@@ -43,6 +43,18 @@ import Testing
         #expect(intent == ["apiVersion": "v1", "kind": "Node", "metadata": ["name": "vm"]])
     }
 
+    @Test func taintsThatTheLabMadeAreNobodysWish() async throws {
+        let lab = try await Lab()
+        let system: JSON = ["key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule", "timeAdded": "2026-01-01T00:00:00Z"]
+        let own: JSON = ["key": "own", "effect": "PreferNoSchedule"]
+        try await lab.client.create(["apiVersion": "v1", "kind": "Node", "metadata": ["name": "vm"], "spec": ["taints": [system]]])
+        let node: JSON = ["apiVersion": "v1", "kind": "Node", "metadata": ["name": "vm"]]
+        // As kubectl taint does it: the list as it was read, and one more.
+        let tainted = try await lab.patch(.nodes, "vm", ["spec": ["taints": [system, own]]])
+        #expect(tainted.spec["taints"].elements.count == 2 && tainted.intent?["spec"] == ["taints": [own]])
+        #expect(try await lab.patch(.nodes, "vm", ["spec": ["taints": [system]]]).intent == node)
+    }
+
     @Test func aClientMayLeaveOutWhatThePathSays() async throws {
         let lab = try await Lab()
         guard let kind = lab.registry.kind(.configMaps) else { throw APIStatus.badRequest("no ConfigMaps") }
