@@ -60,7 +60,9 @@ let package = Package(
         .target(
             name: "GRPC",
             dependencies: ["KubeModel", .product(name: "NIOHTTP2", package: "swift-nio-http2"), .product(name: "NIOHPACK", package: "swift-nio-http2")] + nio),
-        .target(name: "Images", dependencies: ["KubeModel", "CResources", log, yams]),
+        // libarchive, which reads and writes tar and its compressions.
+        .target(name: "CArchive", linkerSettings: [.linkedLibrary("archive")]),
+        .target(name: "Images", dependencies: ["KubeModel", "CResources", "CArchive", crypto, log, yams]),
         .target(name: "ControllerRuntime", dependencies: ["KubeModel", "Catalogue", "Registry", log], path: "Sources/Controllers/Runtime"),
         .target(name: "Node", dependencies: ["KubeModel", "Catalogue", "Registry", "Access", "ControllerRuntime", "Sandbox", "LabNetwork", "Images", log] + nio),
         .target(name: "Workloads", dependencies: ["KubeModel", "Catalogue", "Registry", "Access", "ControllerRuntime", log], path: "Sources/Controllers/Workloads"),
@@ -98,7 +100,7 @@ let package = Package(
         .testTarget(name: "SandboxTests", dependencies: ["Sandbox", "CSandbox"]),
         .testTarget(name: "NetworkTests", dependencies: ["LabNetwork"] + nio),
         .testTarget(name: "GRPCTests", dependencies: ["GRPC", "KubeModel"] + nio),
-        .testTarget(name: "ImagesTests", dependencies: ["Images", "KubeModel"]),
+        .testTarget(name: "ImagesTests", dependencies: ["Images", "CArchive", "KubeModel"]),
         .testTarget(name: "NodeTests", dependencies: ["Node", "Access", "Registry", "Catalogue", "KubeModel", "Sandbox", "LabNetwork", "Images", log] + nio),
         .testTarget(name: "WorkloadsTests", dependencies: ["Workloads", "Notebooks", "ControllerRuntime", "Registry", "Catalogue", "KubeModel", log]),
         .testTarget(name: "KatibTests", dependencies: ["Katib", "ControllerRuntime", "Registry", "Catalogue", "KubeModel", log]),
