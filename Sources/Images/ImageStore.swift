@@ -191,6 +191,10 @@ extension ImageStore {
             }
             parts.lower += layers
         case .host, .alias:
+            let own = geteuid()
+            if parts.lower.contains(where: { layer in FileSystem.status(layer).map { $0.st_uid != own } ?? false }) {
+                parts.lower.insert(try systemRoot.ways(), at: 0)
+            }
             parts.lower.append(try systemRoot.skeleton())
             // Before the rest: a base interpreter may lie under /usr/local only as a link.
             parts.mounts = systemRoot.mounts(writable: definition.writableSystem) + parts.mounts
