@@ -61,6 +61,8 @@ let package = Package(
             name: "GRPC",
             dependencies: ["KubeModel", .product(name: "NIOHTTP2", package: "swift-nio-http2"), .product(name: "NIOHPACK", package: "swift-nio-http2")] + nio),
         // libarchive, which reads and writes tar and its compressions.
+        // Files in gzip's form.
+        .target(name: "CZlib", linkerSettings: [.linkedLibrary("z")]),
         .target(name: "CArchive", linkerSettings: [.linkedLibrary("archive")]),
         .target(name: "Images", dependencies: ["KubeModel", "CResources", "CArchive", crypto, log, yams]),
         .target(name: "ControllerRuntime", dependencies: ["KubeModel", "Catalogue", "Registry", log], path: "Sources/Controllers/Runtime"),
@@ -78,7 +80,7 @@ let package = Package(
             name: "LabDaemon",
             dependencies: [
                 "KubeModel", "Catalogue", "Registry", "Access", "KubeServer", "Sandbox", "LabNetwork", "GRPC", "Images", "Node", "ControllerRuntime",
-                "Workloads", "Katib", "Workflows", "Notebooks", log,
+                "Workloads", "Katib", "Workflows", "Notebooks", "CZlib", log,
                 .product(name: "X509", package: "swift-certificates"), crypto,
             ] + nio),
         .target(

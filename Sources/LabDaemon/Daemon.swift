@@ -172,7 +172,8 @@ public struct Daemon: Sendable {
         let workloads = workloadReconcilers(registry: registry, certificate: authority.pem, metrics: MetricsAdapter(agent: agent))
         let katib: [any Reconciler] = [
             ExperimentReconciler(registry: registry), SuggestionReconciler(registry: registry, transport: SuggestionConnector()),
-            TrialReconciler(registry: registry, logs: TrialLogAdapter(agent: agent)),
+            TrialReconciler(
+                registry: registry, logs: TrialLogAdapter(agent: agent), archive: TrialLogFiles(directory: options.paths.trials), logger: logger),
         ]
         let access: [any Reconciler] = [
             ClusterRoleAggregationReconciler(client: Client(registry: registry, manager: "clusterrole-aggregation-controller")),

@@ -113,3 +113,25 @@ def test_experiments_side_by_side(lab, ns, project, shows):
     refused = lab.lab("experiment", "best", "none", "-n", ns, check=False)
     assert refused.returncode == 1 and "not found" in refused.stderr
     shows(table.splitlines()[1])
+
+
+def test_logs_of_trials_outlive_their_pods(lab, ns, project, shows):
+    """A trial's pods go with its job; what it printed stays until the trial goes."""
+    (project / "fails.py").write_text("import sys\nfor i in range(40):\n    print('step', i, sys.argv[1])\nraise SystemExit('no data in /nowhere')\n")
+    done = lab.lab("tune", project / "fails.py", "--x=0..1", "--maximize", "score", "--trials", 1, "--name", "fails", "-n", ns, "--no-picture", check=False)
+    assert done.returncode == 1
+    trial = lab.list("trials", ns)[0]
+    message = next(c for c in trial["status"]["conditions"] if c["type"] == "Failed")["message"]
+    assert message.endswith("no data in /nowhere") and len(message.split("The last lines of its log:\n")[1].splitlines()) == 20
+    name, uid = trial["metadata"]["name"], trial["metadata"]["uid"]
+    lab.kubectl("wait", "--for=delete", "pod", "-l", f"katib.kubeflow.org/trial={name}", "-n", ns, "--timeout=60s", check=False)
+    assert not lab.list("pods", ns)
+    kept = lab.lab("logs", f"trial/{name}", "-n", ns).stdout.splitlines()
+    assert len(kept) == 41 and kept[0].startswith("step 0 --x=") and lab.lab("logs", f"trial/{name}", "-n", ns, "-f", "--tail", 1).stdout == kept[-1] + "\n"
+    of_all = lab.lab("logs", "experiment/fails", "-n", ns, "--timestamps").stdout.splitlines()
+    assert len(of_all) == 41 and of_all[0].startswith(f"[{name}] 20")
+    assert (lab.state / "trials" / uid / "log.gz").stat().st_mode & 0o077 == 0
+    lab.kubectl("delete", "experiment", "fails", "-n", ns)
+    lab.wait(f"trial/{name}", "delete", ns)
+    assert not (lab.state / "trials" / uid).exists()
+    shows(f"41 lines after the pod was gone; condition: …{message[-40:]!r}")
