@@ -25,6 +25,7 @@ enum Bootstrap {
                 "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",
                 "metadata": ["name": "standard", "annotations": ["storageclass.kubernetes.io/is-default-class": "true"]],
                 "provisioner": "kindling.dev/local-path", "reclaimPolicy": "Delete", "volumeBindingMode": "WaitForFirstConsumer",
+                "allowVolumeExpansion": true,
             ])
         }
         if client.get(.configMaps, namespace: "kubeflow", name: "trial-templates") == nil { try await client.create(trialTemplates) }
