@@ -1,7 +1,9 @@
 import Access
 import Catalogue
 import KubeModel
+import KubeServer
 import Registry
+import Workloads
 
 /// The objects that every lab has from the start. Made where they are missing, never changed: they are the user's from
 /// then on.
@@ -29,6 +31,7 @@ enum Bootstrap {
             ])
         }
         if client.get(.configMaps, namespace: "kubeflow", name: "trial-templates") == nil { try await client.create(trialTemplates) }
+        try await APIServiceReconciler(client: client, answered: AnsweredGroups.all).makeAll()
         try await APIService.publish(client)
         try await Accounts.publish(client)
     }

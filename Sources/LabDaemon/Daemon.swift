@@ -179,8 +179,11 @@ public struct Daemon: Sendable {
             TokenSecretReconciler(
                 client: Client(registry: registry, manager: "serviceaccount-token-controller"), tokens: tokens, certificate: authority.pem),
         ]
+        let cluster: [any Reconciler] = [
+            APIServiceReconciler(client: Client(registry: registry, manager: "apiservice-registration-controller"), answered: AnsweredGroups.all)
+        ]
         let others: [any Reconciler] =
-            access + [WorkflowReconciler(registry: registry, outputs: StepOutputAdapter(agent: agent))]
+            access + cluster + [WorkflowReconciler(registry: registry, outputs: StepOutputAdapter(agent: agent))]
             + notebookReconcilers(registry: registry, exposer: exposer)
         await withDiscardingTaskGroup { group in
             group.addTask { await manager.run(workloads + katib + others + agent.reconcilers) }

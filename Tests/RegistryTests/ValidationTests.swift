@@ -193,6 +193,13 @@ struct ValidationTests {
     ]
 
     static let storage: [Case] = [
+        kind(
+            "apiregistration.k8s.io/v1", "APIService",
+            ["spec": ["group": "far.example.com", "version": "v1", "groupPriorityMinimum": 20001, "versionPriority": 0, "insecureSkipTLSVerify": true]],
+            "metadata.name: Invalid value: \"a\": must be `spec.version+\".\"+spec.group`: \"v1.far.example.com\"",
+            "spec.groupPriorityMinimum: Invalid value: 20001: must be positive and less than 20000",
+            "spec.versionPriority: Invalid value: 0: must be positive and less than 1000",
+            "spec.insecureSkipTLSVerify: Invalid value: true: local APIServices may not have insecureSkipTLSVerify"),
         kind("v1", "PersistentVolumeClaim", ["spec": [:]], "spec.accessModes: Required value: at least 1 access mode is required", "spec.resources[storage]: Required value"),
         kind(
             "v1", "PersistentVolumeClaim", ["spec": ["accessModes": ["ReadWriteOncePod", "ReadWriteOnce"], "resources": ["requests": ["storage": 1]]]],

@@ -36,6 +36,7 @@ enum CoreRules {
         .validatingWebhookConfigurations: KindRules(validate: WebhookRules.validateValidating),
         .validatingAdmissionPolicies: KindRules(validate: AdmissionPolicyRules.validatePolicy),
         .validatingAdmissionPolicyBindings: KindRules(validate: AdmissionPolicyRules.validateBinding),
+        .apiServices: KindRules(applyDefaults: APIServiceRules.applyDefaults, validate: APIServiceRules.validate),
         .customResourceDefinitions: KindRules(
             applyDefaults: DefinitionRules.applyDefaults, validate: DefinitionRules.validate, warnings: DefinitionRules.warnings),
     ]
