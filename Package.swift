@@ -44,7 +44,7 @@ let package = Package(
         // Kinds as data; create, update, patch and delete as the Kubernetes API machinery does them.
         .target(name: "Registry", dependencies: ["KubeModel", "Catalogue", "CResources", log]),
         // Who may do what: roles and bindings, tokens of ServiceAccounts.
-        .target(name: "Access", dependencies: ["KubeModel", "Catalogue", "Registry", crypto]),
+        .target(name: "Access", dependencies: ["KubeModel", "Catalogue", "Registry", crypto, .product(name: "X509", package: "swift-certificates")]),
         // bcrypt through libcrypt.
         .target(name: "CCrypt", linkerSettings: [.linkedLibrary("crypt")]),
         // Derived schemas and default environments, embedded at build time (#embed) so that one binary is the whole daemon.

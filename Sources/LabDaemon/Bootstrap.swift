@@ -31,9 +31,21 @@ enum Bootstrap {
             ])
         }
         if client.get(.configMaps, namespace: "kubeflow", name: "trial-templates") == nil { try await client.create(trialTemplates) }
+        try await FlowControlReconciler(client: client).makeAll()
+        try await publishComponents(client)
         try await APIServiceReconciler(client: client, answered: AnsweredGroups.all).makeAll()
         try await APIService.publish(client)
         try await Accounts.publish(client)
+    }
+
+    /// The parts of a control plane that somebody may ask after. They are one program here, which serves or is not there to be asked.
+    private static func publishComponents(_ client: Client) async throws {
+        for name in ["controller-manager", "etcd-0", "scheduler"] where client.get(GroupResource("componentstatuses"), name: name) == nil {
+            try await client.create([
+                "apiVersion": "v1", "kind": "ComponentStatus", "metadata": ["name": .string(name)],
+                "conditions": [["type": "Healthy", "status": "True", "message": "ok"]],
+            ])
+        }
     }
 
     /// Katib's installation brings templates that Experiments may name (trialTemplate.configMap). This one takes the parameters of

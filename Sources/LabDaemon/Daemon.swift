@@ -180,7 +180,8 @@ public struct Daemon: Sendable {
                 client: Client(registry: registry, manager: "serviceaccount-token-controller"), tokens: tokens, certificate: authority.pem),
         ]
         let cluster: [any Reconciler] = [
-            APIServiceReconciler(client: Client(registry: registry, manager: "apiservice-registration-controller"), answered: AnsweredGroups.all)
+            APIServiceReconciler(client: Client(registry: registry, manager: "apiservice-registration-controller"), answered: AnsweredGroups.all),
+            FlowControlReconciler(client: Client(registry: registry, manager: "flowcontrol-controller")),
         ]
         let others: [any Reconciler] =
             access + cluster + [WorkflowReconciler(registry: registry, outputs: StepOutputAdapter(agent: agent))]

@@ -70,7 +70,12 @@ extension Registry {
         _ replacement: inout Replacement, over old: StoredObject, _ kind: Kind, subresource: String?, _ options: WriteOptions, _ admission: Admission
     ) async throws -> [String] {
         var object = replacement.object
-        if subresource == "status" {
+        if kind.resource == .certificateSigningRequests {
+            var kept = CertificateRules.taken(from: object, into: old.value, subresource: subresource, now: now)
+            if replacement.hasManagedFields { kept["metadata"]["managedFields"] = object["metadata"]["managedFields"] }
+            object = kept
+            if subresource != nil { replacement.intent = nil }
+        } else if subresource == "status" {
             var kept = old.value
             if object.has("status") { kept["status"] = object["status"] } else { kept.remove("status") }
             if replacement.hasManagedFields { kept["metadata"]["managedFields"] = object["metadata"]["managedFields"] }
@@ -105,6 +110,10 @@ extension Registry {
         warnings += try validate(object, old: before, kind, namespace: old.namespace)
         if kind.resource == .pods, subresource != "status" {
             let causes = EphemeralContainers.validate(object, old: before, subresource: subresource)
+            if !causes.isEmpty { throw APIStatus.invalid(kind: kind.kind, group: kind.group, name: old.name, causes: causes) }
+        }
+        if kind.resource == .certificateSigningRequests {
+            let causes = CertificateRules.changes(object, old: before, subresource: subresource)
             if !causes.isEmpty { throw APIStatus.invalid(kind: kind.kind, group: kind.group, name: old.name, causes: causes) }
         }
         try options.review?(object, before)

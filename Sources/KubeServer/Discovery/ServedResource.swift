@@ -93,6 +93,6 @@ struct ServedResource: Sendable {
 
     /// Subresources that the server has an answer for.
     static let servedSubresources: Set<String> = [
-        "status", "scale", "log", "exec", "attach", "portforward", "ephemeralcontainers", "proxy", "eviction", "finalize", "token",
+        "status", "scale", "log", "exec", "attach", "portforward", "ephemeralcontainers", "proxy", "eviction", "finalize", "token", "approval",
     ]
 }

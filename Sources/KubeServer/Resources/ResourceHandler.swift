@@ -49,6 +49,10 @@ struct ResourceHandler: Sendable {
         let target = Target(kind: kind, stored: stored, namespace: path.namespace, name: path.name, subresource: path.subresource)
         // Only looking is possible over all namespaces at once.
         if kind.isNamespaced, path.namespace == nil, path.name != nil || request.method != .GET { throw APIStatus.methodNotAllowed(request.method.rawValue) }
+        // Some kinds can only be looked at.
+        if path.subresource == nil, !kind.verbs.contains(Self.verb(of: request.method, path, isWatch: request.query.flag("watch"))) {
+            throw APIStatus.methodNotAllowed(request.method.rawValue)
+        }
         if path.watches {
             guard request.method == .GET, path.subresource == nil else { throw APIStatus.methodNotAllowed(request.method.rawValue) }
             return try watch(target, request, name: path.name)
@@ -96,9 +100,9 @@ struct ResourceHandler: Sendable {
         case ("scale", .GET): return try scale(target, name, request)
         case ("scale", .PUT), ("scale", .PATCH): return try await setScale(target, name, request)
         case ("eviction", .POST): return try await evict(target, name, request)
-        case ("status", .GET), ("ephemeralcontainers", .GET): return try get(target, name, request)
-        case ("status", .PUT), ("finalize", .PUT), ("ephemeralcontainers", .PUT): return try await update(target, name, request)
-        case ("status", .PATCH), ("ephemeralcontainers", .PATCH): return try await patch(target, name, request)
+        case ("status", .GET), ("ephemeralcontainers", .GET), ("approval", .GET): return try get(target, name, request)
+        case ("status", .PUT), ("finalize", .PUT), ("ephemeralcontainers", .PUT), ("approval", .PUT): return try await update(target, name, request)
+        case ("status", .PATCH), ("ephemeralcontainers", .PATCH), ("approval", .PATCH): return try await patch(target, name, request)
         case let (other, _) where ServedResource.servedSubresources.contains(other): throw APIStatus.methodNotAllowed(request.method.rawValue)
         default: throw Router.notFound
         }

@@ -3,10 +3,6 @@ import KubeModel
 
 /// APIServices (kube-aggregator: pkg/apis/apiregistration/validation).
 enum APIServiceRules {
-    static func applyDefaults(_ object: inout JSON, _ old: JSON?, _ context: KindRules.Context) {
-        if !object["spec"]["service"].isNull, object["spec"]["service"]["port"].isNull { object["spec"]["service"]["port"] = 443 }
-    }
-
     static func validate(_ object: JSON, _ old: JSON?, _ context: KindRules.Context) -> [APIStatus.Cause] {
         let spec = object["spec"]
         let (group, version) = (spec["group"].stringValue ?? "", spec["version"].stringValue ?? "")

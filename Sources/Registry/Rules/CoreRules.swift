@@ -36,7 +36,11 @@ enum CoreRules {
         .validatingWebhookConfigurations: KindRules(validate: WebhookRules.validateValidating),
         .validatingAdmissionPolicies: KindRules(validate: AdmissionPolicyRules.validatePolicy),
         .validatingAdmissionPolicyBindings: KindRules(validate: AdmissionPolicyRules.validateBinding),
-        .apiServices: KindRules(applyDefaults: APIServiceRules.applyDefaults, validate: APIServiceRules.validate),
+        .certificateSigningRequests: KindRules(validate: CertificateRules.validate),
+        .runtimeClasses: KindRules(validate: RuntimeClassRules.validate),
+        .flowSchemas: KindRules(validate: FlowControlRules.validateSchema),
+        .priorityLevels: KindRules(validate: FlowControlRules.validateLevel),
+        .apiServices: KindRules(validate: APIServiceRules.validate),
         .customResourceDefinitions: KindRules(
             applyDefaults: DefinitionRules.applyDefaults, validate: DefinitionRules.validate, warnings: DefinitionRules.warnings),
     ]
