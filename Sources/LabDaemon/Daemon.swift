@@ -182,6 +182,7 @@ public struct Daemon: Sendable {
         let cluster: [any Reconciler] = [
             APIServiceReconciler(client: Client(registry: registry, manager: "apiservice-registration-controller"), answered: AnsweredGroups.all),
             FlowControlReconciler(client: Client(registry: registry, manager: "flowcontrol-controller")),
+            CertificateSigner(client: Client(registry: registry, manager: "csrsigning"), authority: authority),
         ]
         let others: [any Reconciler] =
             access + cluster + [WorkflowReconciler(registry: registry, outputs: StepOutputAdapter(agent: agent))]

@@ -24,7 +24,7 @@ def test_every_group_version_has_its_apiservice(lab, ns, shows):
     served = {group.preferred_version.group_version for group in client.ApisApi(lab.api()).get_api_versions().groups}
     found = {f"{item.spec.group}/{item.spec.version}" for item in registration.list_api_service().items}
     assert served - found == {"apiregistration.k8s.io/v1"} and "/v1" in found
-    assert "Local       True" in lab.kubectl("get", "apiservice", "v1.apps").stdout
+    assert lab.kubectl("get", "apiservice", "v1.apps", "--no-headers").stdout.split()[:3] == ["v1.apps", "Local", "True"]
     group = f"{ns}.example.com"
     definition = {
         "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": f"cups.{group}"},

@@ -56,7 +56,6 @@ import Testing
         try await lab.client.delete(definition.key)
         _ = try await DefinitionReconciler(client: lab.client).reconcile(definition.key)
         #expect(lab.client.get(definition.key) == nil)
-        lab.registry.refreshCustomKinds()
         _ = try await reconciler.reconcile(service.key)
         #expect(lab.client.get(service.key) == nil)
     }

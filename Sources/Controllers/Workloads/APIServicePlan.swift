@@ -29,10 +29,16 @@ struct APIServicePlan: Sendable {
     /// Group versions that are answered but of which nothing is stored.
     let answered: [GroupVersion]
 
-    /// All that is served now. The aggregator's own group has no APIService, as upstream.
+    /// All that is served now. The aggregator's own group has no APIService, as upstream. Definitions are read where they are stored: the
+    /// table of kinds follows a moment after.
     var served: Set<GroupVersion> {
-        let kinds = registry.kinds.map { GroupVersion(group: $0.group, version: $0.version) }
-        return Set(kinds + answered).filter { $0.group != "apiregistration.k8s.io" }
+        let builtIn = registry.kinds.filter { $0.group.isEmpty || registry.isBuiltIn("\($0.plural).\($0.group)") }
+        let defined = registry.catalogue.list(.customResourceDefinitions).objects.filter { DefinitionNames.isTrue($0.value, "Established") }.flatMap { definition in
+            definition.spec["versions"].elements.filter { $0["served"].boolValue == true }.map { version in
+                GroupVersion(group: definition.spec["group"].stringValue ?? "", version: version["name"].stringValue ?? "")
+            }
+        }
+        return Set(builtIn.map { GroupVersion(group: $0.group, version: $0.version) } + defined + answered).filter { $0.group != "apiregistration.k8s.io" }
     }
 
     /// The object for a group version; it is available for as long as anything is.
