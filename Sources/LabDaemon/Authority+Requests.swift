@@ -15,8 +15,9 @@ extension Authority: CertificateAuthority {
         let purposes = usages.compactMap { Self.purposes[$0] }
         var extensions = try Certificate.Extensions {
             Critical(BasicConstraints.notCertificateAuthority)
-            Critical(Self.keyUsage(usages))
         }
+        // One without any bit is not valid.
+        if let keyUsage = Self.keyUsage(usages) { try extensions.append(.init(keyUsage, critical: true)) }
         if !purposes.isEmpty { try extensions.append(.init(ExtendedKeyUsage(purposes), critical: false)) }
         if !request.alternatives.isEmpty { try extensions.append(.init(SubjectAlternativeNames(request.alternatives), critical: false)) }
         let made = try Certificate(
@@ -31,8 +32,10 @@ extension Authority: CertificateAuthority {
         "timestamping": .timeStamping, "ocsp signing": .ocspSigning,
     ]
 
-    private static func keyUsage(_ usages: [String]) -> KeyUsage {
-        KeyUsage(
+    private static func keyUsage(_ usages: [String]) -> KeyUsage? {
+        let known: Set<String> = ["digital signature", "signing", "content commitment", "key encipherment", "data encipherment", "key agreement"]
+        if known.isDisjoint(with: usages) { return nil }
+        return KeyUsage(
             digitalSignature: usages.contains("digital signature") || usages.contains("signing"), nonRepudiation: usages.contains("content commitment"),
             keyEncipherment: usages.contains("key encipherment"), dataEncipherment: usages.contains("data encipherment"),
             keyAgreement: usages.contains("key agreement"))

@@ -36,9 +36,10 @@ extension Registry {
             if owned["metadata"].has("managedFields") { new["metadata"]["managedFields"] = owned["metadata"]["managedFields"] }
         }
         warnings += try await admission.validate(new)
-        let stored = try await insert(new, kind, namespace: namespace, intent: intent, prefix: prefix, isDryRun: options.isDryRun)
+        let form = try await storedForm(new, of: kind)
+        let stored = try await insert(form, kind, namespace: namespace, intent: intent, prefix: prefix, isDryRun: options.isDryRun)
         afterWrite(kind)
-        return WriteResult(object: stored, warnings: warnings)
+        return WriteResult(object: try await shown(stored, as: kind), warnings: warnings)
     }
 
     private func effectiveNamespace(of object: JSON, _ kind: Kind, requested: String) throws(APIStatus) -> String {

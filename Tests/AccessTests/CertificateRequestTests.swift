@@ -47,7 +47,7 @@ import X509
 
     @Test func aNameThatNobodyCanReadIsRefused() throws {
         // BMPString, which the API's reader of certificates does not know.
-        let value = ASN1Any(erasing: try ASN1BMPString(contentBytes: [0, 0x61]))
+        let value = try ASN1Any(erasing: ASN1BMPString(contentBytes: [0, 0x61]))
         let subject = DistinguishedName([RelativeDistinguishedName(.init(type: .RDNAttributeType.organizationName, value: value))])
         let pem = try CertificateSigningRequest(
             version: .v1, subject: subject, privateKey: .init(P256.Signing.PrivateKey()), attributes: .init(), signatureAlgorithm: .ecdsaWithSHA256

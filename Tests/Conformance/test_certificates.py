@@ -49,7 +49,8 @@ def test_what_is_decided_stays_decided(lab, ns, tmp_path, shows):
     lab.kubectl("create", "-f", "-", input=request(tmp_path, ns, "/CN=eve"))
     lab.kubectl("certificate", "deny", ns)
     assert column(lab, ns)[-1] == "Denied"
-    both = lab.kubectl("certificate", "approve", ns, check=False).stderr
+    approved = '[{"op":"add","path":"/status/conditions/-","value":{"type":"Approved","status":"True","reason":"x"}}]'
+    both = lab.kubectl("patch", "csr", ns, "--subresource=approval", "--type=json", "-p", approved, check=False).stderr
     assert "Approved and Denied conditions are mutually exclusive" in both
     back = lab.kubectl("patch", "csr", ns, "--subresource=approval", "--type=merge", "-p", '{"status":{"conditions":[]}}', check=False).stderr
     assert 'updates may not remove a condition of type "Denied"' in back

@@ -65,7 +65,7 @@ struct ResourceHandler: Sendable {
         switch request.method {
         case .GET, .HEAD:
             if request.query.flag("watch") { return try watch(target, request, name: name) }
-            return try get(target, name, request)
+            return try await get(target, name, request)
         case .PUT: return try await update(target, name, request)
         case .PATCH: return try await patch(target, name, request)
         case .DELETE: return try await delete(target, name, request)
@@ -97,10 +97,10 @@ struct ResourceHandler: Sendable {
         case ("attach", .GET), ("attach", .POST): return try await remoteCommand(target, name, request, attaches: true)
         case ("portforward", .GET), ("portforward", .POST): return try await portForward(target, name, request)
         case ("proxy", _): return try await proxy(target, name, request)
-        case ("scale", .GET): return try scale(target, name, request)
+        case ("scale", .GET): return try await scale(target, name, request)
         case ("scale", .PUT), ("scale", .PATCH): return try await setScale(target, name, request)
         case ("eviction", .POST): return try await evict(target, name, request)
-        case ("status", .GET), ("ephemeralcontainers", .GET), ("approval", .GET): return try get(target, name, request)
+        case ("status", .GET), ("ephemeralcontainers", .GET), ("approval", .GET): return try await get(target, name, request)
         case ("status", .PUT), ("finalize", .PUT), ("ephemeralcontainers", .PUT), ("approval", .PUT): return try await update(target, name, request)
         case ("status", .PATCH), ("ephemeralcontainers", .PATCH), ("approval", .PATCH): return try await patch(target, name, request)
         case let (other, _) where ServedResource.servedSubresources.contains(other): throw APIStatus.methodNotAllowed(request.method.rawValue)

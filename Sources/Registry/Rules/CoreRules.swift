@@ -42,7 +42,7 @@ enum CoreRules {
         .priorityLevels: KindRules(validate: FlowControlRules.validateLevel),
         .apiServices: KindRules(validate: APIServiceRules.validate),
         .customResourceDefinitions: KindRules(
-            applyDefaults: DefinitionRules.applyDefaults, validate: DefinitionRules.validate, warnings: DefinitionRules.warnings),
+            applyDefaults: DefinitionRules.applyDefaults, validate: DefinitionRules.validate),
     ]
 
     /// The `kubernetes` finalizer keeps a namespace until its content is gone; the name is a label for selectors.
