@@ -9,14 +9,8 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct LeaseTests {
     private let key = ObjectKey(.leases, namespace: NodeLease.namespace, name: "here")
 
-    private func lab() async throws -> Lab {
-        let lab = try await Lab()
-        try await lab.client.create(["apiVersion": "v1", "kind": "Namespace", "metadata": ["name": .string(NodeLease.namespace)]])
-        return lab
-    }
-
     @Test func theNodeHoldsItsLease() async throws {
-        let lab = try await lab()
+        let lab = try await Lab()
         try await lab.start()
         let lease = try #require(try await lab.wait(key, "a lease") { $0 != nil })
         let node = try #require(lab.client.get(ObjectKey(.nodes, name: "here")))
@@ -28,7 +22,7 @@ import Testing
     }
 
     @Test func aRenewalChangesTheTimeAlone() async throws {
-        let lab = try await lab()
+        let lab = try await Lab()
         let lease = NodeLease(client: lab.client, node: "here")
         let first = Timestamp(seconds: 1_700_000_000)
         try await lease.renew(now: first)
@@ -40,7 +34,7 @@ import Testing
     }
 
     @Test func aLeaseThatWasDeletedComesAgain() async throws {
-        let lab = try await lab()
+        let lab = try await Lab()
         let lease = NodeLease(client: lab.client, node: "here")
         try await lease.renew(now: Timestamp(seconds: 1))
         try await lab.client.delete(key)
