@@ -3,6 +3,7 @@ public import Catalogue
 /// The kinds that the lab's own parts name.
 extension GroupResource {
     public static let namespaces = GroupResource("namespaces")
+    public static let bindings = GroupResource("bindings")
     public static let pods = GroupResource("pods")
     public static let configMaps = GroupResource("configmaps")
     public static let secrets = GroupResource("secrets")

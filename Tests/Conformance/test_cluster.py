@@ -100,3 +100,20 @@ def test_roles_of_controllers(lab, account, verb, what, answer, shows):
     role = json.loads(lab.kubectl("get", "clusterrolebinding", f"system:controller:{account}", "-o", "json").stdout)
     assert role["roleRef"]["name"] == f"system:controller:{account}" and role["subjects"][0]["name"] == account
     shows(f"{account} {verb} {what}: {said}")
+
+
+def test_a_scheduler_of_ones_own(lab, ns, shows):
+    """A pod of another scheduler waits for it; the Python client binds it, in both of the ways that the API has."""
+    core = client.CoreV1Api(lab.api())
+    node = lab.list("nodes")[0]["metadata"]["name"]
+    lab.kubectl("apply", "-n", ns, "-f", "-", input=[shell("a", "true", schedulerName="mine"), shell("b", "true", schedulerName="mine")])
+    assert not lab.get("pod", "a", ns)["spec"].get("nodeName")
+    target = client.V1ObjectReference(kind="Node", name=node, api_version="v1")
+    core.create_namespaced_pod_binding("a", ns, client.V1Binding(metadata=client.V1ObjectMeta(name="a"), target=target), _preload_content=False)
+    core.create_namespaced_binding(ns, client.V1Binding(metadata=client.V1ObjectMeta(name="b"), target=target), _preload_content=False)
+    for name in ("a", "b"):
+        lab.wait(f"pod/{name}", "jsonpath={.status.phase}=Succeeded", ns)
+    with pytest.raises(client.ApiException) as refused:
+        core.create_namespaced_pod_binding("a", ns, client.V1Binding(metadata=client.V1ObjectMeta(name="a"), target=target), _preload_content=False)
+    assert refused.value.status == 409 and "is already assigned to node" in refused.value.body
+    shows(json.loads(refused.value.body)["message"])

@@ -81,6 +81,8 @@ struct ResourceHandler: Sendable {
     }
 
     private func collection(_ target: Target, _ request: Request) async throws -> Response {
+        // What is only created and never stored.
+        if target.kind.resource == .bindings { return try await bind(target, nil, request) }
         switch request.method {
         case .GET, .HEAD: return request.query.flag("watch") ? try watch(target, request, name: nil) : try await list(target, request)
         case .POST: return try await create(target, request)
@@ -99,6 +101,7 @@ struct ResourceHandler: Sendable {
         case ("proxy", _): return try await proxy(target, name, request)
         case ("scale", .GET): return try await scale(target, name, request)
         case ("scale", .PUT), ("scale", .PATCH): return try await setScale(target, name, request)
+        case ("binding", .POST): return try await bind(target, name, request)
         case ("eviction", .POST): return try await evict(target, name, request)
         case ("status", .GET), ("ephemeralcontainers", .GET), ("approval", .GET): return try await get(target, name, request)
         case ("status", .PUT), ("finalize", .PUT), ("ephemeralcontainers", .PUT), ("approval", .PUT): return try await update(target, name, request)
