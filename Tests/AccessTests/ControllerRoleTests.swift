@@ -21,6 +21,19 @@ import Testing
         }
     }
 
+    @Test func someRolesAreInNamespaces() async throws {
+        let lab = try await Lab()
+        for name in ["kube-system", "kube-public"] { try await lab.client.create(["apiVersion": "v1", "kind": "Namespace", "metadata": ["name": .string(name)]]) }
+        // Twice: nothing is made again.
+        for _ in 0..<2 { try await RoleBootstrap.runInNamespaces(lab.registry) }
+        #expect(lab.client.list(.roles).count == 7 && lab.client.list(.roleBindings).count == 7)
+        #expect(lab.may("system:kube-scheduler", "get", "configmaps", namespace: "kube-system", name: "extension-apiserver-authentication"))
+        #expect(!lab.may("system:kube-scheduler", "get", "secrets", namespace: "kube-system"))
+        #expect(lab.may(account("token-cleaner"), "delete", "secrets", namespace: "kube-system"))
+        #expect(lab.may(account("bootstrap-signer"), "update", "configmaps", namespace: "kube-public", name: "cluster-info"))
+        #expect(!lab.may(account("bootstrap-signer"), "update", "configmaps", namespace: "kube-system", name: "cluster-info"))
+    }
+
     @Test func theyMayDoTheirWorkAndNoMore() async throws {
         let lab = try await Lab()
         #expect(lab.may(account("replicaset-controller"), "create", "pods"))

@@ -115,5 +115,5 @@ def test_a_scheduler_of_ones_own(lab, ns, shows):
         lab.wait(f"pod/{name}", "jsonpath={.status.phase}=Succeeded", ns)
     with pytest.raises(client.ApiException) as refused:
         core.create_namespaced_pod_binding("a", ns, client.V1Binding(metadata=client.V1ObjectMeta(name="a"), target=target), _preload_content=False)
-    assert refused.value.status == 409 and "is already assigned to node" in refused.value.body
+    assert refused.value.status == 409 and "is already assigned to node" in json.loads(refused.value.body)["message"]
     shows(json.loads(refused.value.body)["message"])
