@@ -10,6 +10,7 @@ from kubernetes import client, dynamic
 
 def test_the_node_holds_a_lease(lab, shows):
     node = lab.list("nodes")[0]
+    lab.kubectl("wait", f"lease/{node['metadata']['name']}", "-n", "kube-node-lease", "--for=create", "--timeout=10s")
     lease = client.CoordinationV1Api(lab.api()).read_namespaced_lease(node["metadata"]["name"], "kube-node-lease")
     assert lease.spec.holder_identity == node["metadata"]["name"]
     age = datetime.datetime.now(datetime.timezone.utc) - lease.spec.renew_time
