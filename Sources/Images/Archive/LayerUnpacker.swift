@@ -192,7 +192,7 @@ struct LayerUnpacker {
             guard Glibc.link(source, path) == 0 else { throw .system(path: path, operation: "make the hard link", code: errno) }
             return
         }
-        let inside = here.dropFirst(root.utf8.count).split(separator: "/").map(String.init)
+        let inside = here.utf8.dropFirst(root.utf8.count).split(separator: UInt8(ascii: "/")).map { String(decoding: $0, as: UTF8.self) }
         guard let lower = below.find(inside + [name]), let status = FileSystem.linkStatus(lower), status.st_mode & S_IFMT == S_IFREG else {
             throw .damagedArchive(file: archive, reason: "a hard link to \(target), which is neither in it nor below")
         }
