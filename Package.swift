@@ -44,7 +44,7 @@ let package = Package(
         // Kinds as data; create, update, patch and delete as the Kubernetes API machinery does them.
         .target(name: "Registry", dependencies: ["KubeModel", "Catalogue", "CResources", log]),
         // Who may do what: roles and bindings, tokens of ServiceAccounts.
-        .target(name: "Access", dependencies: ["KubeModel", "Catalogue", "Registry", crypto]),
+        .target(name: "Access", dependencies: ["KubeModel", "Catalogue", "Registry", crypto, .product(name: "X509", package: "swift-certificates")]),
         // bcrypt through libcrypt.
         .target(name: "CCrypt", linkerSettings: [.linkedLibrary("crypt")]),
         // Derived schemas and default environments, embedded at build time (#embed) so that one binary is the whole daemon.
@@ -60,10 +60,14 @@ let package = Package(
         .target(
             name: "GRPC",
             dependencies: ["KubeModel", .product(name: "NIOHTTP2", package: "swift-nio-http2"), .product(name: "NIOHPACK", package: "swift-nio-http2")] + nio),
-        .target(name: "Images", dependencies: ["KubeModel", "CResources", log, yams]),
+        // libarchive, which reads and writes tar and its compressions.
+        // Files in gzip's form.
+        .target(name: "CZlib", linkerSettings: [.linkedLibrary("z")]),
+        .target(name: "CArchive", linkerSettings: [.linkedLibrary("archive")]),
+        .target(name: "Images", dependencies: ["KubeModel", "CResources", "CArchive", crypto, log, yams]),
         .target(name: "ControllerRuntime", dependencies: ["KubeModel", "Catalogue", "Registry", log], path: "Sources/Controllers/Runtime"),
         .target(name: "Node", dependencies: ["KubeModel", "Catalogue", "Registry", "Access", "ControllerRuntime", "Sandbox", "LabNetwork", "Images", log] + nio),
-        .target(name: "Workloads", dependencies: ["KubeModel", "Catalogue", "Registry", "Access", "ControllerRuntime", log], path: "Sources/Controllers/Workloads"),
+        .target(name: "Workloads", dependencies: ["KubeModel", "Catalogue", "Registry", "Access", "ControllerRuntime", log, .product(name: "X509", package: "swift-certificates")], path: "Sources/Controllers/Workloads"),
         .target(name: "Katib", dependencies: ["KubeModel", "Catalogue", "Registry", "ControllerRuntime", log], path: "Sources/Controllers/Katib"),
         .target(name: "Workflows", dependencies: ["KubeModel", "Catalogue", "Registry", "ControllerRuntime", log], path: "Sources/Controllers/Workflows"),
         .target(name: "Notebooks", dependencies: ["KubeModel", "Catalogue", "Registry", "ControllerRuntime", log], path: "Sources/Controllers/Notebooks"),
@@ -76,7 +80,7 @@ let package = Package(
             name: "LabDaemon",
             dependencies: [
                 "KubeModel", "Catalogue", "Registry", "Access", "KubeServer", "Sandbox", "LabNetwork", "GRPC", "Images", "Node", "ControllerRuntime",
-                "Workloads", "Katib", "Workflows", "Notebooks", log,
+                "Workloads", "Katib", "Workflows", "Notebooks", "CZlib", log,
                 .product(name: "X509", package: "swift-certificates"), crypto,
             ] + nio),
         .target(
@@ -94,13 +98,13 @@ let package = Package(
         .target(name: "CFaultyDisk", path: "Tests/CFaultyDisk", linkerSettings: [.linkedLibrary("sqlite3")]),
         .testTarget(name: "CatalogueTests", dependencies: ["Catalogue", "KubeModel", "CFaultyDisk", .product(name: "GRDB", package: "GRDB.swift")], resources: [.copy("Fixtures")]),
         .testTarget(name: "RegistryTests", dependencies: ["Registry", "Catalogue", "KubeModel", log]),
-        .testTarget(name: "AccessTests", dependencies: ["Access", "Registry", "Catalogue", "KubeModel", log]),
+        .testTarget(name: "AccessTests", dependencies: ["Access", "Registry", "Catalogue", "KubeModel", log, .product(name: "X509", package: "swift-certificates"), crypto]),
         .testTarget(name: "SandboxTests", dependencies: ["Sandbox", "CSandbox"]),
         .testTarget(name: "NetworkTests", dependencies: ["LabNetwork"] + nio),
         .testTarget(name: "GRPCTests", dependencies: ["GRPC", "KubeModel"] + nio),
-        .testTarget(name: "ImagesTests", dependencies: ["Images", "KubeModel"]),
+        .testTarget(name: "ImagesTests", dependencies: ["Images", "CArchive", "KubeModel"]),
         .testTarget(name: "NodeTests", dependencies: ["Node", "Access", "Registry", "Catalogue", "KubeModel", "Sandbox", "LabNetwork", "Images", log] + nio),
-        .testTarget(name: "WorkloadsTests", dependencies: ["Workloads", "Notebooks", "ControllerRuntime", "Registry", "Catalogue", "KubeModel", log]),
+        .testTarget(name: "WorkloadsTests", dependencies: ["Workloads", "Notebooks", "ControllerRuntime", "Registry", "Catalogue", "KubeModel", log, .product(name: "X509", package: "swift-certificates"), crypto]),
         .testTarget(name: "KatibTests", dependencies: ["Katib", "ControllerRuntime", "Registry", "Catalogue", "KubeModel", log]),
         .testTarget(name: "WorkflowsTests", dependencies: ["Workflows", "ControllerRuntime", "Registry", "Catalogue", "KubeModel", log]),
         .testTarget(name: "KubeServerTests", dependencies: ["KubeServer", "Access", "Registry", "Catalogue", "KubeModel", log, .product(name: "NIOWebSocket", package: "swift-nio")] + nio),

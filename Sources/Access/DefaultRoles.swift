@@ -7,7 +7,7 @@ enum DefaultRoles {
     static let autoupdate = "rbac.authorization.kubernetes.io/autoupdate"
 
     /// ClusterRoles as they are to be at least.
-    static let clusterRoles: [JSON] = parse(clusterRoleTable)
+    static let clusterRoles: [JSON] = parse(clusterRoleTable) + controllerRoles
     /// Bindings of ClusterRoles: role, then groups or users.
     static let clusterRoleBindings: [JSON] = [
         binding("cluster-admin", groups: ["system:masters"]), binding("system:basic-user", groups: ["system:authenticated"]),
@@ -18,7 +18,7 @@ enum DefaultRoles {
         binding("system:kube-scheduler", users: ["system:kube-scheduler"]), binding("system:volume-scheduler", users: ["system:kube-scheduler"]),
         binding("system:node-proxier", users: ["system:kube-proxy"]), binding("system:node", groups: []),
         kubeDNS,
-    ]
+    ] + controllerBindings
 
     private static func binding(_ role: String, users: [String] = [], groups: [String] = []) -> JSON {
         func subjects(_ kind: String, _ names: [String]) -> [JSON] {
@@ -29,7 +29,7 @@ enum DefaultRoles {
 
     private static let kubeDNS = binding("system:kube-dns", [["kind": "ServiceAccount", "name": "kube-dns", "namespace": "kube-system"]])
 
-    private static func binding(_ role: String, _ subjects: [JSON]) -> JSON {
+    static func binding(_ role: String, _ subjects: [JSON]) -> JSON {
         var binding: JSON = [
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": metadata(role, [:]),
             "roleRef": ["apiGroup": .string(RoleRules.group), "kind": "ClusterRole", "name": .string(role)],

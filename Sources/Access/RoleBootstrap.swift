@@ -19,6 +19,16 @@ public enum RoleBootstrap {
         try await aggregate(client)
     }
 
+    /// The same for roles in namespaces, which have to be there.
+    public static func runInNamespaces(_ registry: Registry) async throws {
+        let client = Client(registry: registry, manager: "labd")
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for role in DefaultRoles.namespacedRoles { group.addTask { try await reconcile(role, .roles, client, restore: restore) } }
+            for binding in DefaultRoles.namespacedBindings { group.addTask { try await reconcile(binding, .roleBindings, client, restore: restoreBinding) } }
+            try await group.waitForAll()
+        }
+    }
+
     /// Fills aggregated roles until nothing changes: a role may be gathered into one that is gathered itself.
     private static func aggregate(_ client: Client) async throws {
         for _ in 0..<8 {
@@ -38,12 +48,12 @@ public enum RoleBootstrap {
         _ wanted: JSON, _ resource: GroupResource, _ client: Client, restore: @escaping @Sendable (inout JSON, JSON) -> Void
     ) async throws {
         let name = wanted["metadata"]["name"].stringValue ?? ""
-        guard let existing = client.get(resource, name: name) else {
+        guard let existing = client.get(resource, namespace: wanted["metadata"]["namespace"].stringValue ?? "", name: name) else {
             try await client.create(wanted)
             return
         }
         if existing.annotations[DefaultRoles.autoupdate] == "false" { return }
-        if resource == .clusterRoleBindings, existing.value["roleRef"] != wanted["roleRef"] {
+        if [.clusterRoleBindings, .roleBindings].contains(resource), existing.value["roleRef"] != wanted["roleRef"] {
             // A binding's role cannot be changed.
             try await client.delete(existing.key, uid: existing.uid)
             try await client.create(wanted)

@@ -35,6 +35,11 @@ struct DefinitionParser {
             case "root":
                 definition.base = .root(try path(value, name))
                 bases.append(name)
+            case "layers":
+                definition.base = .layers(try layers(value))
+                bases.append(name)
+            case "image": try parseImage(value, into: &definition)
+            case "stopSignal": definition.stopSignal = try string(value, name)
             case "alias":
                 let alias = try string(value, name)
                 _ = try ImageReference(alias)
@@ -56,14 +61,14 @@ struct DefinitionParser {
             case "writableSystem": definition.writableSystem = try flag(value, name)
             default:
                 throw invalid(
-                    "unknown field \"\(name)\"\(at(key)): expected images, system, root, alias, python, files, env, "
-                        + "entrypoint, cmd, workingDir, user, warning or writableSystem")
+                    "unknown field \"\(name)\"\(at(key)): expected images, system, root, layers, alias, image, python, files, env, "
+                        + "entrypoint, cmd, workingDir, user, stopSignal, warning or writableSystem")
             }
         }
         if definition.images.isEmpty { throw invalid("images: is missing or empty: expected a list of image names") }
         if bases.count != 1 {
             let found = bases.isEmpty ? "none" : bases.joined(separator: " and ")
-            throw invalid("expected one of system: host, root: DIR and alias: IMAGE, found \(found)")
+            throw invalid("expected one of system: host, root: DIR, layers: and alias: IMAGE, found \(found)")
         }
         return definition
     }
@@ -85,6 +90,33 @@ struct DefinitionParser {
             case "versionFromTag": definition.versionFromTag = try flag(value, "python.versionFromTag")
             case let other:
                 throw invalid("unknown field \"python.\(other)\"\(at(key)): expected requirements, venv, conda or versionFromTag")
+            }
+        }
+    }
+
+    /// Layers are named by digest and lie beside the directory of the definitions, wherever the lab's state is.
+    private func layers(_ node: Node) throws(ImageError) -> [String] {
+        var result: [String] = []
+        for text in try strings(node, "layers") {
+            guard let digits = Digest.digits(text) else { throw invalid("layers: expected digests of the form sha256:…, found \"\(text)\"\(at(node))") }
+            result.append(FileSystem.normalized("../images/layers/\(digits)", relativeTo: directory))
+        }
+        if result.isEmpty { throw invalid("layers: is empty\(at(node))") }
+        return result
+    }
+
+    private func parseImage(_ node: Node, into definition: inout EnvironmentDefinition) throws(ImageError) {
+        guard let mapping = node.mapping else { throw invalid("image: expected a mapping\(at(node))") }
+        for (key, value) in mapping {
+            switch key.string ?? "" {
+            case "manifest":
+                let text = try string(value, "image.manifest")
+                guard Digest.digits(text) != nil else { throw invalid("image.manifest: expected sha256:…, found \"\(text)\"\(at(value))") }
+                definition.manifest = text
+            case "bytes":
+                guard let bytes = Int64(try string(value, "image.bytes")) else { throw invalid("image.bytes: expected a number\(at(value))") }
+                definition.bytes = bytes
+            case let other: throw invalid("unknown field \"image.\(other)\"\(at(key)): expected manifest or bytes")
             }
         }
     }
@@ -149,6 +181,10 @@ extension EnvironmentDefinition {
         switch base {
         case .alias(let other): return "alias of \(other)"
         case .root(let directory): return "root \(directory)"
+        case .layers(let layers):
+            let tenths = (bytes * 10 + 500_000) / 1_000_000
+            let count = layers.count == 1 ? "1 layer" : "\(layers.count) layers"
+            return "image \((manifest ?? "").dropFirst(7).prefix(12)), \(count), \(tenths / 10).\(tenths % 10) MB"
         case .host:
             switch python {
             case .requirements(let name, _): return "host system + Python environment \(name)"

@@ -6,6 +6,8 @@ public struct EnvironmentDefinition: Sendable, Equatable {
         case host
         /// A directory that holds a whole root.
         case root(String)
+        /// Directories of a loaded image's layers, topmost first.
+        case layers([String])
         /// Another image name, resolved in its place.
         case alias(String)
     }
@@ -42,6 +44,11 @@ public struct EnvironmentDefinition: Sendable, Equatable {
     public var command: [String] = []
     public var workingDirectory = "/"
     public var user = ""
+    /// An image's STOPSIGNAL, such as `SIGINT` or `2`; empty for SIGTERM.
+    public var stopSignal = ""
+    /// Of a loaded image: `sha256:…` of its manifest, and how many bytes it brought.
+    public var manifest: String?
+    public var bytes: Int64 = 0
     /// A sentence for each pod that uses it.
     public var warning: String?
     /// `/usr` as an overlay that the pod may write to, in place of a read-only bind mount: 0.1 ms more a start.

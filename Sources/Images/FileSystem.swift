@@ -107,6 +107,32 @@ enum FileSystem {
         }
     }
 
+    /// Copies a file's content to a new file that only its owner may read.
+    static func copyFile(_ source: String, to path: String) throws(ImageError) {
+        let from = try FileSource(source)
+        let to = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard to >= 0 else { throw .system(path: path, operation: "create", code: errno) }
+        defer { close(to) }
+        var offset: Int64 = 0
+        while true {
+            let piece = try from.next()
+            if piece.isEmpty { return }
+            try put(piece, to: to, at: offset, path: path)
+            offset += Int64(piece.count)
+        }
+    }
+
+    /// Writes all of a piece at its place in a file.
+    /// - Parameter path: for messages.
+    static func put(_ piece: UnsafeRawBufferPointer, to descriptor: Int32, at offset: Int64, path: String) throws(ImageError) {
+        var done = 0
+        while done < piece.count {
+            let rest = UnsafeRawBufferPointer(rebasing: piece[done...])
+            let count = pwrite(descriptor, rest.baseAddress, rest.count, off_t(offset) + done)
+            if count > 0 { done += count } else if errno != EINTR { throw .system(path: path, operation: "write", code: errno) }
+        }
+    }
+
     /// Makes a directory and its missing parents.
     static func makeDirectories(_ path: String, mode: mode_t = 0o755) throws(ImageError) {
         if isDirectory(path) { return }
@@ -123,11 +149,20 @@ enum FileSystem {
     /// Removes a tree without following links out of it. Best effort: used for what can be built again.
     static func removeTree(_ path: String) {
         if let status = linkStatus(path), status.st_mode & S_IFMT == S_IFDIR {
+            // Images have directories that not even their owner may write to.
+            if status.st_mode & 0o700 != 0o700 { chmod(path, 0o700) }
             for name in names(in: path) { removeTree("\(path)/\(name)") }
             rmdir(path)
         } else {
             unlink(path)
         }
+    }
+
+    /// Bytes of the files in a tree.
+    static func treeSize(_ path: String) -> Int64 {
+        guard let status = linkStatus(path) else { return 0 }
+        guard status.st_mode & S_IFMT == S_IFDIR else { return Int64(status.st_size) }
+        return names(in: path).reduce(0) { $0 + treeSize("\(path)/\($1)") }
     }
 
     /// `/a/b` for `/a/b/c`, `/` for `/a`.

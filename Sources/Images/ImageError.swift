@@ -11,6 +11,8 @@ public enum ImageError: Error, Sendable, Equatable {
     case invalidDefinition(file: String, reason: String)
     /// What the user gave to `lab image add` or `remove` cannot be used.
     case invalidArgument(String)
+    /// An archive or layout that cannot be read as an image. `file` is its path.
+    case damagedArchive(file: String, reason: String)
     /// The set-up script ended with another status than 0. Its own output has said why.
     case setupFailed(command: String, status: Int32)
     /// A system call failed on a path of the lab's own.
@@ -48,6 +50,8 @@ extension ImageError: CustomStringConvertible {
             return "\(file): \(reason)"
         case .invalidArgument(let reason):
             return reason
+        case .damagedArchive(let file, let reason):
+            return "\(file) cannot be read as an image: \(reason)"
         case .setupFailed(let command, let status):
             return
                 "the environment was not built and nothing changed: `\(command)` ended with status \(status); it said why above"

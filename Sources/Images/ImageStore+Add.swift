@@ -91,7 +91,7 @@ extension ImageStore {
 
 extension ImageStore {
     /// One file for each name: `/` and `*` cannot be in a file name, and `+` and `%` not in an image name.
-    private func file(of pattern: ImagePattern) -> String {
+    func file(of pattern: ImagePattern) -> String {
         let name = pattern.canonical.map { $0 == "/" ? "+" : $0 == "*" ? "%" : String($0) }.joined()
         return "\(directory)/\(name).yaml"
     }
@@ -106,6 +106,12 @@ extension ImageStore {
         let readable = allowed.lowercased().map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "-" }
         let trimmed = String(readable.drop { $0 == "-" }.prefix(40))
         return "\(trimmed.isEmpty ? "own" : trimmed)-\(key.hexadecimal.prefix(8))"
+    }
+
+    /// Makes a name stand for a loaded image.
+    func write(_ definition: LoadedDefinition, as name: String) throws(ImageError) {
+        try FileSystem.makeDirectories(directory)
+        try FileSystem.writeAtomically(Array(definition.text(name: name).utf8), to: file(of: try ImagePattern(name)))
     }
 
     private func quoted(_ text: String) -> String { JSON.string(text).text }

@@ -76,7 +76,9 @@ public final class ImageStore: Sendable {
         return definition(for: reference)?.origin == .user
     }
 
-    private func definition(for image: ImageReference) -> EnvironmentDefinition? {
+    func loadedDefinitions() -> [EnvironmentDefinition] { index.withLock { $0.definitions() }.filter { $0.manifest != nil } }
+
+    func definition(for image: ImageReference) -> EnvironmentDefinition? {
         index.withLock { $0.find(image) }
     }
 
@@ -94,7 +96,7 @@ public final class ImageStore: Sendable {
         return nil
     }
 
-    private func unknown(_ image: String, _ target: ImageReference, isAlias: Bool) -> UnresolvedImage {
+    func unknown(_ image: String, _ target: ImageReference, isAlias: Bool) -> UnresolvedImage {
         var reason =
             isAlias
             ? "it is an alias of \(target.familiar), for which no environment is known"
@@ -114,6 +116,11 @@ public final class ImageStore: Sendable {
                 _ = try resolve(other)
             } else if let image = definition.images.first {
                 _ = try parts(of: definition, image: image.description)
+                if case .layers(let layers) = definition.base, let lost = layers.first(where: { !FileSystem.isDirectory($0) }) {
+                    throw .unresolved(
+                        UnresolvedImage(
+                            image: image.description, reason: "its layer \(lost) is gone", command: "lab image load ARCHIVE --tag \(image.description)"))
+                }
             }
             return nil
         } catch {
@@ -177,21 +184,33 @@ extension ImageStore {
                         command: "lab image add \(image.familiar) --root DIR"))
             }
             parts.lower.append(root)
+        case .layers(let layers):
+            for layer in layers where !FileSystem.isDirectory(layer) {
+                throw .unresolved(
+                    UnresolvedImage(image: written, reason: "its layer \(layer) is gone", command: "lab image load ARCHIVE --tag \(image.familiar)"))
+            }
+            parts.lower += layers
         case .host, .alias:
+            let own = geteuid()
+            if parts.lower.contains(where: { layer in FileSystem.status(layer).map { $0.st_uid != own } ?? false }) {
+                parts.lower.insert(try systemRoot.ways(), at: 0)
+            }
             parts.lower.append(try systemRoot.skeleton())
             // Before the rest: a base interpreter may lie under /usr/local only as a link.
             parts.mounts = systemRoot.mounts(writable: definition.writableSystem) + parts.mounts
             parts.pythonVersion = parts.pythonVersion ?? SystemRoot.pythonVersion
         }
         return ResolvedEnvironment(
-            image: image, name: definition.name, imageID: imageID(definition, parts.lower),
+            image: image, name: definition.name, imageID: imageID(definition, image, parts.lower),
             lowerDirectories: parts.lower, mounts: parts.mounts,
             environmentVariables: variables(definition, parts), entrypoint: definition.entrypoint,
             command: definition.command, workingDirectory: definition.workingDirectory, user: definition.user,
-            pythonVersion: parts.pythonVersion, warnings: warnings(definition, image, parts.pythonVersion))
+            stopSignal: definition.stopSignal, pythonVersion: parts.pythonVersion,
+            warnings: warnings(definition, image, parts.pythonVersion))
     }
 
-    private func imageID(_ definition: EnvironmentDefinition, _ lower: [String]) -> String {
+    private func imageID(_ definition: EnvironmentDefinition, _ image: ImageReference, _ lower: [String]) -> String {
+        if let manifest = definition.manifest { return "\(image.domain)/\(image.path)@\(manifest)" }
         var fingerprint = Fingerprint()
         fingerprint.add(definition.fingerprint)
         for directory in lower { fingerprint.add(directory + "\n") }
@@ -199,6 +218,10 @@ extension ImageStore {
     }
 
     private func variables(_ definition: EnvironmentDefinition, _ parts: Parts) -> [EnvironmentVariable] {
+        // A loaded image is what it was elsewhere, down to its variables.
+        if case .layers = definition.base, definition.environmentVariables.contains(where: { $0.name == "PATH" }) {
+            return definition.environmentVariables
+        }
         let path = parts.path + ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
         var result = [EnvironmentVariable(name: "PATH", value: path.joined(separator: ":"))]
         for variable in parts.variables + definition.environmentVariables {
@@ -222,7 +245,7 @@ extension ImageStore {
                     + "that stands for it here has \(version)")
         }
         if let warning = definition.warning { warnings.append("\(image.familiar): \(warning)") }
-        if let digest = image.digest {
+        if let digest = image.digest, digest != definition.manifest {
             warnings.append(
                 "image \(image.familiar) is named by digest, and the environment \(definition.name) that stands "
                     + "for it here is not known to be \(digest)")

@@ -24,6 +24,8 @@ public struct ResolvedEnvironment: Sendable, Equatable {
     public var workingDirectory: String
     /// `""` for root of the container, else `uid` or `uid:gid` in numbers, as an image's USER.
     public var user: String
+    /// The signal that asks its process to end, such as `SIGINT` or `2`; empty for SIGTERM.
+    public var stopSignal: String = ""
     /// Version of the environment's `python3`, such as `3.11.2`; nil where it has none of its own or it is not known.
     public var pythonVersion: String?
     /// Where this environment is not what the name says, a sentence each: one Warning event of the pod, reason `ImageDiffers`.

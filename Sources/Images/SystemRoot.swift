@@ -29,6 +29,23 @@ final class SystemRoot: Sendable {
         return path
     }
 
+    /// Path of a layer of empty directories that belong to whoever runs this. On top of layers that somebody else has prepared
+    /// (root, for all users of a machine) it lets volumes be mounted below /opt and the like: in a user namespace nobody may
+    /// add to a directory whose owner has no id there.
+    func ways() throws(ImageError) -> String {
+        let path = "\(directory)/ways-\(Self.format)"
+        if FileSystem.isDirectory(path) { return path }
+        let temporary = "\(path).\(getpid()).tmp"
+        FileSystem.removeTree(temporary)
+        try FileSystem.makeDirectories(temporary)
+        for (name, mode) in Self.directories { try FileSystem.makeDirectories("\(temporary)/\(name)", mode: mode) }
+        if rename(temporary, path) != 0, !FileSystem.isDirectory(path) {
+            throw .system(path: path, operation: "move to", code: errno)
+        }
+        FileSystem.removeTree(temporary)
+        return path
+    }
+
     func mounts(writable: Bool) -> [EnvironmentMount] {
         let whole = [EnvironmentMount(kind: writable ? .overlay : .bind, source: "/usr", target: "/usr")]
         // Only on systems that have not merged /bin into /usr.

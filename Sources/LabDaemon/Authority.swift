@@ -15,8 +15,8 @@ public struct Authority: Sendable {
     }
 
     private static let day: Double = 86_400
-    private let certificate: Certificate
-    private let key: P256.Signing.PrivateKey
+    let certificate: Certificate
+    let key: P256.Signing.PrivateKey
     private let directory: String
 
     /// The authority's certificate as PEM.

@@ -46,7 +46,7 @@ public struct Daemon: Sendable {
         let authority = try Authority(directory: paths.keys)
         let registry = try Registry(catalogue: catalogue, logger: logger, rules: KatibRules.all, moreRules: AccessRules.all)
         let tokens = TokenIssuer(key: try authority.tokenKey(), catalogue: catalogue, clock: .system)
-        try await bootstrap(registry)
+        try await bootstrap(registry, authority)
         let helper = HelperClient(runtimeDirectory: paths.runtime)
         let network = try await makeNetwork(helper)
         let agent = try await makeNode(registry, helper, network, tokens)
@@ -172,15 +172,21 @@ public struct Daemon: Sendable {
         let workloads = workloadReconcilers(registry: registry, certificate: authority.pem, metrics: MetricsAdapter(agent: agent))
         let katib: [any Reconciler] = [
             ExperimentReconciler(registry: registry), SuggestionReconciler(registry: registry, transport: SuggestionConnector()),
-            TrialReconciler(registry: registry, logs: TrialLogAdapter(agent: agent)),
+            TrialReconciler(
+                registry: registry, logs: TrialLogAdapter(agent: agent), archive: TrialLogFiles(directory: options.paths.trials), logger: logger),
         ]
         let access: [any Reconciler] = [
             ClusterRoleAggregationReconciler(client: Client(registry: registry, manager: "clusterrole-aggregation-controller")),
             TokenSecretReconciler(
                 client: Client(registry: registry, manager: "serviceaccount-token-controller"), tokens: tokens, certificate: authority.pem),
         ]
+        let cluster: [any Reconciler] = [
+            APIServiceReconciler(client: Client(registry: registry, manager: "apiservice-registration-controller"), answered: AnsweredGroups.all),
+            FlowControlReconciler(client: Client(registry: registry, manager: "flowcontrol-controller")),
+            CertificateSigner(client: Client(registry: registry, manager: "csrsigning"), authority: authority),
+        ]
         let others: [any Reconciler] =
-            access + [WorkflowReconciler(registry: registry, outputs: StepOutputAdapter(agent: agent))]
+            access + cluster + [WorkflowReconciler(registry: registry, outputs: StepOutputAdapter(agent: agent))]
             + notebookReconcilers(registry: registry, exposer: exposer)
         await withDiscardingTaskGroup { group in
             group.addTask { await manager.run(workloads + katib + others + agent.reconcilers) }
@@ -192,8 +198,8 @@ public struct Daemon: Sendable {
     }
 
     /// On a full disk the lab serves what it has: its user frees space through it.
-    private func bootstrap(_ registry: Registry) async throws {
-        do { try await Bootstrap.run(registry) } catch let error as CatalogueError {
+    private func bootstrap(_ registry: Registry, _ authority: Authority) async throws {
+        do { try await Bootstrap.run(registry, certificate: authority.pem) } catch let error as CatalogueError {
             guard case .full = error, registry.catalogue.count(.namespaces) > 0 else { throw error }
             logger.warning("the disk is full: what every lab has was not looked after", metadata: ["error": "\(error)"])
         }

@@ -38,6 +38,8 @@ public struct LabPaths: Sendable, Equatable {
     public var kubeconfig: String { state + "/kubeconfig" }
     public var log: String { state + "/labd.log" }
     public var pods: String { state + "/pods" }
+    /// What is kept of trials when their pods are gone.
+    public var trials: String { state + "/trials" }
     public var volumes: String { state + "/volumes" }
     public var environments: String { state + "/environments" }
     public var settings: String { state + "/settings.yaml" }

@@ -1,3 +1,4 @@
+import Glibc
 import KubeModel
 import Synchronization
 
@@ -17,6 +18,8 @@ struct ContainerRun: Sendable {
     /// Why the next attempt does not start.
     var waiting: WaitingState?
     var imageID = ""
+    /// What asks it to end.
+    var stopSignal = SIGTERM
     var restarts = BackOff()
     var pulls = BackOff()
     /// When the image was last looked for in vain.

@@ -77,17 +77,10 @@ public final class NodeAgent: Sendable {
         try await StorageClasses.install(context.client)
         await kubelet.recover()
         watchImages()
-        let (kubelet, registration) = (kubelet, registration)
-        let beat = Task {
-            while (try? await Task.sleep(for: NodeRegistration.heartbeat)) != nil {
-                do {
-                    try await registration.beat(now: context.now)
-                } catch {
-                    context.logger.warning("the node's heartbeat was not written", metadata: ["error": "\(error)"])
-                }
-            }
-        }
-        tasks.withLock { $0 = [Task { await kubelet.run() }, beat] }
+        let kubelet = kubelet
+        let lease = NodeLease(client: context.client, node: context.settings.name)
+        let pulse = NodePulse(registration: registration, lease: lease, clock: context.clock, logger: context.logger)
+        tasks.withLock { $0 = [Task { await kubelet.run() }, Task { await pulse.run() }] }
     }
 
     /// Stops working. Pods go on; the next daemon takes them up.

@@ -51,6 +51,7 @@ struct NodeRegistration: Sendable {
             "containerRuntimeVersion": .string("kindling://\(settings.version)"), "kubeletVersion": .string(settings.version),
             "kubeProxyVersion": .string(settings.version), "operatingSystem": "linux", "architecture": .string(machine.architecture),
         ]
+        status["runtimeHandlers"] = RuntimeHandlers.status
         status["conditions"] = conditions(old["conditions"].elements, now)
         return status
     }

@@ -11,11 +11,12 @@ extension PodWorker {
     /// - Parameter longest: how many seconds at most, whatever the pod's grace period is.
     /// - Returns: how many ran.
     func stopContainers(longest: Int = .max) async -> Int {
-        let running = containers.values.compactMap(\.running)
+        let runs = containers.values.filter { $0.running != nil }
+        let running = runs.compactMap(\.running)
         if running.isEmpty { return 0 }
         noteStop()
         let grace = min(context.catalogue.get(key).map { PodSpec($0).gracePeriodSeconds } ?? 0, longest)
-        for container in running { container.signal(grace > 0 ? SIGTERM : SIGKILL) }
+        for run in runs { run.running?.signal(grace > 0 ? run.stopSignal : SIGKILL) }
         await withTaskGroup(of: Void.self) { group in
             for container in running { group.addTask { _ = await container.wait() } }
             let killer = Task {

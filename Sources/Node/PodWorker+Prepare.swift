@@ -6,6 +6,7 @@ import Registry
 extension PodWorker {
     /// What all containers of the pod need: its directory, address, GPUs, files and volumes. Safe to run again.
     func prepare(_ spec: PodSpec) async throws -> [String: PodVolumes.Prepared] {
+        if record == nil { try checkRuntime(spec) }
         if address == nil { try await setUp(spec) }
         let volumes = volumes(spec)
         context.configUsers.set(key, ConfigUsers.references(of: spec))
@@ -22,6 +23,17 @@ extension PodWorker {
             // What it names may appear at any time, which wakes the pod; a full disk tells nobody when it has room again.
             throw StartProblem(retryAfter: .seconds(30))
         }
+    }
+
+    private func checkRuntime(_ spec: PodSpec) throws(StartProblem) {
+        let catalogue = context.catalogue
+        guard let problem = RuntimeHandlers.problem(of: spec.json, find: { catalogue.get(ObjectKey(.runtimeClasses, name: $0))?.value }) else { return }
+        if toldProblem != problem {
+            toldProblem = problem
+            context.client.event(spec.object, type: "Warning", reason: "FailedCreatePodSandBox", message: "Failed to create pod sandbox: \(problem)")
+        }
+        // The class may be made anew, with another handler.
+        throw StartProblem(retryAfter: .seconds(30))
     }
 
     private func volumes(_ spec: PodSpec) -> PodVolumes {

@@ -53,7 +53,9 @@ extension PodWorker {
         }
         guard run.attempt >= 0 else { return }
         run.imageID = status["imageID"].stringValue ?? ""
-        if run.imageID.isEmpty { run.imageID = (try? context.images.resolve(container.image))?.imageID ?? "" }
+        let environment = try? context.images.resolve(container.image)
+        if run.imageID.isEmpty { run.imageID = environment?.imageID ?? "" }
+        run.stopSignal = StopSignal.number(environment?.stopSignal ?? "")
         run.condemnation = Files.text(directory.verdict(run.attempt, of: name)).flatMap(ProbeKind.init).map(Condemnation.probe)
         run.health = ContainerHealth(container)
         if status["containerID"].stringValue == ContainerIdentifier.text(uid: uid, container: name, attempt: run.attempt) {

@@ -228,6 +228,7 @@ extension PodWorker {
         run.stop = nil
         run.condemnation = nil
         run.imageID = environment.imageID
+        run.stopSignal = StopSignal.number(environment.stopSignal)
         containers[container.name] = run
     }
 

@@ -11,7 +11,7 @@ enum StorageClasses {
         "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",
         "metadata": ["name": "standard", "annotations": [defaultAnnotation: "true"]],
         "provisioner": .string(provisioner), "reclaimPolicy": "Delete", "volumeBindingMode": "WaitForFirstConsumer",
-        "allowVolumeExpansion": false,
+        "allowVolumeExpansion": true,
     ]
 
     /// Makes the class unless a user has made one of that name.

@@ -56,6 +56,7 @@ struct VolumeProvisioner: Reconciler {
         }
         if VolumeBinder.isBound(claim) {
             try await checkVolume(of: claim)
+            try await VolumeExpander(client: client).expand(claim)
             return
         }
         let settled = try await client.update(claim.key, uid: claim.uid) { claim in

@@ -27,6 +27,9 @@ public struct Kind: Sendable {
     /// Fields of a custom kind that lists can be selected by, e.g. `spec.colour`.
     public var selectableFields: [String] = []
 
+    /// How objects of a custom kind come to be in this version; `nil` where versions differ in their names alone.
+    public var conversion: KindConversion?
+
     public var resource: GroupResource { GroupResource(plural, group: group) }
     /// `v1` or `batch/v1`.
     public var apiVersion: String { group.isEmpty ? version : "\(group)/\(version)" }

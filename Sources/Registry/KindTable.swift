@@ -116,6 +116,7 @@ extension KindTable {
                 isNamespaced: spec["scope"].stringValue != "Cluster", subresources: version["subresources"].members.keys.map { $0 },
                 verbs: customVerbs, columns: (columns.isEmpty ? [age] : columns).map(column), definition: "\(group).\(version["name"].stringValue ?? "v1").\(kind)",
                 schema: Schema(json: structural, structural: true), isCustom: true)
+            made.conversion = KindConversion(spec)
             made.scalePaths = ScalePaths(version["subresources"]["scale"])
             made.selectableFields = version["selectableFields"].elements.compactMap { $0["jsonPath"].stringValue.map { String($0.drop { $0 == "." }) } }
             return made

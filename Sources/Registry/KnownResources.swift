@@ -3,6 +3,7 @@ public import Catalogue
 /// The kinds that the lab's own parts name.
 extension GroupResource {
     public static let namespaces = GroupResource("namespaces")
+    public static let bindings = GroupResource("bindings")
     public static let pods = GroupResource("pods")
     public static let configMaps = GroupResource("configmaps")
     public static let secrets = GroupResource("secrets")
@@ -39,6 +40,12 @@ extension GroupResource {
     public static let validatingWebhookConfigurations = GroupResource("validatingwebhookconfigurations", group: "admissionregistration.k8s.io")
     public static let validatingAdmissionPolicies = GroupResource("validatingadmissionpolicies", group: "admissionregistration.k8s.io")
     public static let validatingAdmissionPolicyBindings = GroupResource("validatingadmissionpolicybindings", group: "admissionregistration.k8s.io")
+    public static let leases = GroupResource("leases", group: "coordination.k8s.io")
+    public static let apiServices = GroupResource("apiservices", group: "apiregistration.k8s.io")
+    public static let certificateSigningRequests = GroupResource("certificatesigningrequests", group: "certificates.k8s.io")
+    public static let runtimeClasses = GroupResource("runtimeclasses", group: "node.k8s.io")
+    public static let flowSchemas = GroupResource("flowschemas", group: "flowcontrol.apiserver.k8s.io")
+    public static let priorityLevels = GroupResource("prioritylevelconfigurations", group: "flowcontrol.apiserver.k8s.io")
     public static let experiments = GroupResource("experiments", group: "kubeflow.org")
     public static let suggestions = GroupResource("suggestions", group: "kubeflow.org")
     public static let trials = GroupResource("trials", group: "kubeflow.org")

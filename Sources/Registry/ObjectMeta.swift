@@ -109,7 +109,7 @@ enum ObjectMeta {
 /// Which names a kind allows: most are DNS subdomains, some are labels, some are path segments.
 enum NameRules {
     private static let labels: Set<String> = ["namespaces", "notebooks"]
-    private static let segments: Set<String> = ["roles", "clusterroles", "rolebindings", "clusterrolebindings"]
+    private static let segments: Set<String> = ["roles", "clusterroles", "rolebindings", "clusterrolebindings", "apiservices", "certificatesigningrequests"]
 
     static func problems(with name: String, _ kind: Kind) -> [String] {
         if segments.contains(kind.plural) {

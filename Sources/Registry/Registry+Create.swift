@@ -14,6 +14,7 @@ extension Registry {
         var new = object
         ObjectMeta.prepareNew(&new, kind, namespace: namespace, now: now)
         if kind.hasStatus, options.origin == .user { new.remove("status") }
+        if kind.resource == .certificateSigningRequests, let user = options.user { CertificateRules.stamp(&new, by: user) }
         let prefix = new["metadata"]["name"].stringValue.map { $0.isEmpty } ?? true ? new["metadata"]["generateName"].stringValue ?? "" : ""
         if !prefix.isEmpty { new["metadata"]["name"] = .string(GenerateName.name(base: prefix)) }
         try normalize(&new, old: nil, kind, namespace: namespace)
@@ -35,9 +36,10 @@ extension Registry {
             if owned["metadata"].has("managedFields") { new["metadata"]["managedFields"] = owned["metadata"]["managedFields"] }
         }
         warnings += try await admission.validate(new)
-        let stored = try await insert(new, kind, namespace: namespace, intent: intent, prefix: prefix, isDryRun: options.isDryRun)
+        let form = try await storedForm(new, of: kind)
+        let stored = try await insert(form, kind, namespace: namespace, intent: intent, prefix: prefix, isDryRun: options.isDryRun)
         afterWrite(kind)
-        return WriteResult(object: stored, warnings: warnings)
+        return WriteResult(object: try await shown(stored, as: kind), warnings: warnings)
     }
 
     private func effectiveNamespace(of object: JSON, _ kind: Kind, requested: String) throws(APIStatus) -> String {
@@ -111,7 +113,7 @@ extension Registry {
     /// The main resource cannot set the status, nor the status anything else.
     static func ignoredFields(_ kind: Kind, _ subresource: String?) -> FieldSet {
         guard kind.hasStatus else { return FieldSet() }
-        return subresource == "status" ? FieldSet(paths: [["spec"]]) : FieldSet(paths: [["status"]])
+        return ["status", CertificateRules.approval].contains(subresource) ? FieldSet(paths: [["spec"]]) : FieldSet(paths: [["status"]])
     }
 }
 

@@ -46,7 +46,8 @@ extension Registry {
         _ kind: Kind, _ key: ObjectKey, subresource: String?, _ options: WriteOptions, _ compute: (StoredObject) throws -> Replacement
     ) async throws -> WriteResult {
         for attempt in 0... {
-            guard let old = catalogue.get(key) else { throw APIStatus.notFound(kind.plural, group: kind.group, name: key.name) }
+            guard let found = catalogue.get(key) else { throw APIStatus.notFound(kind.plural, group: kind.group, name: key.name) }
+            let old = try await shown(found, as: kind)
             var replacement = try compute(old)
             let admission = Admission(
                 self, kind, namespace: key.namespace, old: current(old.value, kind), subresource: subresource, options)
@@ -57,7 +58,7 @@ extension Registry {
             }
             if let stored = try await store(replacement, over: old, kind, options) {
                 afterWrite(kind)
-                return WriteResult(object: stored, warnings: warnings)
+                return WriteResult(object: try await shown(stored, as: kind), warnings: warnings)
             }
             if attempt == Self.conflictRetries { break }
         }
@@ -70,7 +71,12 @@ extension Registry {
         _ replacement: inout Replacement, over old: StoredObject, _ kind: Kind, subresource: String?, _ options: WriteOptions, _ admission: Admission
     ) async throws -> [String] {
         var object = replacement.object
-        if subresource == "status" {
+        if kind.resource == .certificateSigningRequests {
+            var kept = CertificateRules.taken(from: object, into: old.value, subresource: subresource, now: now)
+            if replacement.hasManagedFields { kept["metadata"]["managedFields"] = object["metadata"]["managedFields"] }
+            object = kept
+            if subresource != nil { replacement.intent = nil }
+        } else if subresource == "status" {
             var kept = old.value
             if object.has("status") { kept["status"] = object["status"] } else { kept.remove("status") }
             if replacement.hasManagedFields { kept["metadata"]["managedFields"] = object["metadata"]["managedFields"] }
@@ -105,6 +111,10 @@ extension Registry {
         warnings += try validate(object, old: before, kind, namespace: old.namespace)
         if kind.resource == .pods, subresource != "status" {
             let causes = EphemeralContainers.validate(object, old: before, subresource: subresource)
+            if !causes.isEmpty { throw APIStatus.invalid(kind: kind.kind, group: kind.group, name: old.name, causes: causes) }
+        }
+        if kind.resource == .certificateSigningRequests {
+            let causes = CertificateRules.changes(object, old: before, subresource: subresource)
             if !causes.isEmpty { throw APIStatus.invalid(kind: kind.kind, group: kind.group, name: old.name, causes: causes) }
         }
         try options.review?(object, before)
@@ -152,7 +162,7 @@ extension Registry {
 
     /// Stores the replacement if the object is still as it was read; `nil` where it is not.
     private func store(_ replacement: Replacement, over old: StoredObject, _ kind: Kind, _ options: WriteOptions) async throws -> StoredObject? {
-        let new = replacement.object
+        let new = try await storedForm(replacement.object, of: kind)
         let intent = options.origin == .user ? replacement.intent ?? old.intent : old.intent
         let hasQuotas = kind.isNamespaced && catalogue.count(.resourceQuotas) > 0
         return try await catalogue.write { transaction -> StoredObject? in

@@ -11,4 +11,7 @@ int shim_exec(int argc, char **argv);
 /// `lab-shim helper`: stays in the host's namespaces for the daemon.
 int shim_helper(int argc, char **argv);
 
+/// `lab-shim mapped`: runs a program as root of a user namespace with the lab's ids.
+int shim_mapped(int argc, char **argv);
+
 #endif

@@ -8,7 +8,7 @@ import yaml
 from kindlingtest.lab import USER_NAMESPACE
 from kindlingtest.manifests import experiment, shell
 
-COMMANDS = ["up", "down", "status", "kubeconfig", "doctor", "run", "apply", "get", "logs", "delete", "top", "open", "sql", "export", "backup", "restore", "image"]
+COMMANDS = ["up", "down", "status", "kubeconfig", "doctor", "run", "apply", "get", "logs", "delete", "top", "open", "sql", "export", "backup", "restore", "image", "tune", "experiment"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

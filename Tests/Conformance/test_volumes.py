@@ -129,3 +129,34 @@ def test_nothing_is_mounted_over_the_root(lab, ns, shows):
     message = lab.get("pod", "p", ns)["status"]["containerStatuses"][0]["state"]["waiting"]["message"]
     assert 'volume "v" cannot be mounted at "/"' in message
     shows(message)
+
+
+def test_a_claim_grows(lab, ns, shows):
+    """Expansion as upstream's resizer does it where the node has nothing to do: volume, capacity, Events; and who may not."""
+    from kubernetes import client
+
+    lab.kubectl("apply", "-n", ns, "-f", "-", input=[claim("c"), using("p", "true", "c")])
+    lab.wait("pod/p", "jsonpath={.status.phase}=Succeeded", ns)
+    volume = lab.get("pvc", "c", ns)["spec"]["volumeName"]
+    core = client.CoreV1Api(lab.api())
+    core.patch_namespaced_persistent_volume_claim("c", ns, {"spec": {"resources": {"requests": {"storage": "64Mi"}}}})
+    lab.wait("pvc/c", "jsonpath={.status.capacity.storage}=64Mi", ns)
+    assert lab.get("pv", volume)["spec"]["capacity"]["storage"] == "64Mi"
+    seen = lab.get("pvc", "c", ns)
+    assert not seen["status"].get("conditions") and seen["status"]["allocatedResources"] == {"storage": "64Mi"}
+    told(lambda: "VolumeResizeSuccessful" in lab.kubectl("events", "-n", ns, "--for", "pvc/c").stdout)
+    less = lab.kubectl("patch", "pvc", "c", "-n", ns, "-p", '{"spec":{"resources":{"requests":{"storage":"16Mi"}}}}', check=False).stderr
+    assert "spec.resources.requests.storage: Forbidden: field can not be less than status.capacity" in less
+    rigid = {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": f"{ns}-rigid"}, "provisioner": "kindling.dev/local-path"}
+    other = claim("r")
+    other["spec"]["storageClassName"] = f"{ns}-rigid"
+    lab.kubectl("apply", "-n", ns, "-f", "-", input=[rigid, other])
+    lab.wait("pvc/r", "jsonpath={.status.phase}=Bound", ns)
+    refused = lab.kubectl("patch", "pvc", "r", "-n", ns, "-p", '{"spec":{"resources":{"requests":{"storage":"64Mi"}}}}', check=False).stderr
+    lab.kubectl("delete", "sc", f"{ns}-rigid")
+    assert ("only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize") in refused
+    lab.kubectl("create", "quota", "q", "-n", ns, "--hard=requests.storage=100Mi")
+    lab.kubectl("wait", "quota/q", "-n", ns, "--for=jsonpath={.status.used.requests\\.storage}=96Mi", "--timeout=30s")
+    full = lab.kubectl("patch", "pvc", "c", "-n", ns, "-p", '{"spec":{"resources":{"requests":{"storage":"80Mi"}}}}', check=False).stderr
+    assert "exceeded quota: q, requested: requests.storage=16Mi, used: requests.storage=96Mi, limited: requests.storage=100Mi" in full
+    shows(f"32Mi to 64Mi in claim and volume {volume}; shrinking, a class without expansion and a full quota refuse")

@@ -138,6 +138,8 @@ def test_figures_and_an_autoscaler(lab, ns, shows):
     name = pods_of(lab, ns)[0]["metadata"]["name"]
     figures = lab.kubectl("top", "pod", "-n", ns, "--no-headers").stdout.split()
     assert figures[0] == name and int(figures[1].removesuffix("m")) > 0 and figures[2].endswith("i")
+    assert lab.kubectl("top", "pod", "-n", ns, "--no-headers", "--field-selector", f"metadata.name={name}").stdout.split()[0] == name
+    assert not lab.kubectl("top", "pod", "-n", ns, "--no-headers", "--field-selector", f"metadata.name!={name}").stdout
     node = lab.kubectl("top", "node", "--no-headers").stdout.split()
     assert int(node[1].removesuffix("m")) > 0 and node[4].endswith("%")
     # The older version, as `kubectl autoscale` of older clients writes it.

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Testing
 
 @testable import Images
@@ -28,6 +29,16 @@ import Testing
             #expect(try manager.destinationOfSymbolicLink(atPath: "\(root)/bin") == target)
         }
         #expect(manager.fileExists(atPath: "\(root)/etc/nsswitch.conf"))
+    }
+
+    @Test func waysAreDirectoriesAndNothingElse() throws {
+        let scratch = try Scratch()
+        let system = SystemRoot(directory: "\(scratch.path)/cache")
+        let ways = try system.ways()
+        #expect(try system.ways() == ways && ways != system.skeleton())
+        let all = FileManager.default.enumerator(atPath: ways)?.compactMap { $0 as? String } ?? []
+        #expect(all.contains("opt") && all.contains("home/jovyan"))
+        for name in all { #expect((FileSystem.linkStatus("\(ways)/\(name)")?.st_mode ?? 0) & S_IFMT == S_IFDIR) }
     }
 
     @Test func isBuiltOnceAndAgainWhenLost() throws {

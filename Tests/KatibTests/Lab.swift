@@ -8,6 +8,13 @@ import Testing
 
 @testable import Katib
 
+/// Kept logs in memory, by the trial's uid.
+actor MemoryArchive: TrialLogArchive {
+    private(set) var logs: [String: [String]] = [:]
+    func keep(_ lines: [TrialLogLine], trialUID: String) { logs[trialUID] = lines.map(\.text) }
+    func forget(trialUID: String) { logs[trialUID] = nil }
+}
+
 /// A lab without a node: jobs end as the test says, logs are what the test wrote.
 final class Lab: TrialLogSource, @unchecked Sendable {
     let catalogue: Catalogue
@@ -15,6 +22,7 @@ final class Lab: TrialLogSource, @unchecked Sendable {
     let client: Client
     let directory: String
     let service = FakeService()
+    let archive = MemoryArchive()
     private let experiments: ExperimentReconciler
     private let suggestions: SuggestionReconciler
     private var trials: TrialReconciler?
@@ -29,7 +37,7 @@ final class Lab: TrialLogSource, @unchecked Sendable {
         client = Client(registry: registry, manager: "test")
         experiments = ExperimentReconciler(registry: registry)
         suggestions = SuggestionReconciler(registry: registry, transport: service)
-        trials = TrialReconciler(registry: registry, logs: self)
+        trials = TrialReconciler(registry: registry, logs: self, archive: archive)
         try await client.create(["apiVersion": "v1", "kind": "Namespace", "metadata": ["name": "ns"]])
     }
 

@@ -52,8 +52,8 @@ final class Lab {
         registry = try Registry(catalogue: catalogue, logger: logger)
         client = Client(registry: registry, manager: "test")
         agent = try Self.agent(directory, registry, machine, network, images, prober, logger)
-        if client.get(ObjectKey(.namespaces, name: "default")) == nil {
-            try await client.create(["apiVersion": "v1", "kind": "Namespace", "metadata": ["name": "default"]])
+        for name in ["default", NodeLease.namespace] where client.get(ObjectKey(.namespaces, name: name)) == nil {
+            try await client.create(["apiVersion": "v1", "kind": "Namespace", "metadata": ["name": .string(name)]])
         }
     }
 

@@ -192,6 +192,26 @@ struct ValidationTests {
         kind("v1", "Secret", ["stringData": ["a": big, "b": "x"]], "data: Too long: may not be more than 1048576 bytes"),
     ]
 
+    static let cluster: [Case] = [
+        kind("node.k8s.io/v1", "RuntimeClass", ["handler": "A"], "handler: Invalid value: \"A\": a lowercase RFC 1123 label must consist of"),
+        kind(
+            "flowcontrol.apiserver.k8s.io/v1", "FlowSchema",
+            ["spec": ["priorityLevelConfiguration": ["name": ""], "matchingPrecedence": 10001, "rules": [["subjects": [], "resourceRules": []]]]],
+            "spec.matchingPrecedence: Invalid value: 10001: must not be greater than 10000",
+            "spec.priorityLevelConfiguration.name: Required value: must reference a priority level",
+            "spec.rules[0].subjects: Required value: subjects must contain at least one value"),
+        kind(
+            "flowcontrol.apiserver.k8s.io/v1", "PriorityLevelConfiguration", ["spec": ["type": "Limited"]],
+            "spec.limited: Required value: must not be empty when type is Limited"),
+        kind(
+            "apiregistration.k8s.io/v1", "APIService",
+            ["spec": ["group": "far.example.com", "version": "v1", "groupPriorityMinimum": 20001, "versionPriority": 0, "insecureSkipTLSVerify": true]],
+            "metadata.name: Invalid value: \"x\": must be `spec.version+\".\"+spec.group`: \"v1.far.example.com\"",
+            "spec.groupPriorityMinimum: Invalid value: 20001: must be positive and less than 20000",
+            "spec.versionPriority: Invalid value: 0: must be positive and less than 1000",
+            "spec.insecureSkipTLSVerify: Invalid value: true: local APIServices may not have insecureSkipTLSVerify"),
+    ]
+
     static let storage: [Case] = [
         kind("v1", "PersistentVolumeClaim", ["spec": [:]], "spec.accessModes: Required value: at least 1 access mode is required", "spec.resources[storage]: Required value"),
         kind(
@@ -251,7 +271,7 @@ struct ValidationTests {
             "spec.limits[0].maxLimitRequestRatio[cpu]: Invalid value: \"500m\": ratio 500m is less than 1"),
     ]
 
-    static let cases = ports + environment + probes + security + resources + volumeCases + podCases + data + storage + network + policy
+    static let cases = ports + environment + probes + security + resources + volumeCases + podCases + data + cluster + storage + network + policy
 
     @Test func refusesWithUpstreamsCauses() async throws {
         let lab = try await Lab()

@@ -207,7 +207,10 @@ struct RuleTests {
 
     @Test func claimsGrowOnly() async throws {
         let lab = try await Lab.fresh()
-        let spec: JSON = ["accessModes": ["ReadWriteOnce"], "resources": ["requests": ["storage": "2Gi"]]]
+        try await lab.client.create([
+            "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": ["name": "grows"], "provisioner": "p", "allowVolumeExpansion": true,
+        ])
+        let spec: JSON = ["accessModes": ["ReadWriteOnce"], "resources": ["requests": ["storage": "2Gi"]], "storageClassName": "grows"]
         let made = try await lab.client.create(Self.object("v1", "PersistentVolumeClaim", ["spec": spec]))
         let kind = try lab.registry.kind(of: made.value)
         func ask(_ size: JSON) async throws {

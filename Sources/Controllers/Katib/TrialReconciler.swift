@@ -1,6 +1,7 @@
 public import Catalogue
 public import ControllerRuntime
 import KubeModel
+public import Logging
 public import Registry
 
 /// Moves a Trial: makes its job, collects its metrics and tells how it ended
@@ -11,8 +12,15 @@ public struct TrialReconciler: Reconciler {
     public let concurrency = 8
     private let client: Client
     private let collector: MetricsCollector
+    private let source: any TrialLogSource
+    private let archive: (any TrialLogArchive)?
+    private let logger: Logger
 
-    public init(registry: Registry, logs: any TrialLogSource) {
+    /// - Parameter archive: where logs stay when their pods are gone; without one they go with them.
+    public init(registry: Registry, logs: any TrialLogSource, archive: (any TrialLogArchive)? = nil, logger: Logger = Logger(label: "katib")) {
+        source = logs
+        self.archive = archive
+        self.logger = logger
         client = Client(registry: registry, manager: name)
         collector = MetricsCollector(catalogue: registry.catalogue, source: logs)
     }
@@ -137,6 +145,7 @@ public struct TrialReconciler: Reconciler {
 
     private func finish(_ state: inout State, _ trial: StoredObject, _ job: StoredObject, _ outcome: JobOutcome, _ pods: [StoredObject]) async throws {
         var collected = MetricsCollector.Result()
+        let told = await keepLog(of: trial, pods)
         for pod in pods { collected = Self.join(collected, try await collector.result(trial, pod: pod)) }
         let names = Objective(trial.spec["objective"]).names
         let hasObjective = collected.summary.has(names[0])
@@ -148,7 +157,7 @@ public struct TrialReconciler: Reconciler {
         }
         if outcome.state == .failed {
             if hasObjective { state.observe(collected.summary.observation(of: names)) }
-            state.fail(outcome.message, reason: outcome.reason)
+            state.fail(outcome.message, reason: outcome.reason, lastLines: told)
             client.event(trial, reason: "JobFailed", message: "Job \(job.name) has failed. \(outcome.message) \(outcome.reason)")
             return
         }
@@ -162,6 +171,23 @@ public struct TrialReconciler: Reconciler {
             let why = stranger.map { ": \($0)" } ?? ""
             client.event(trial, type: "Warning", reason: "MetricsUnavailable", message: "Metrics are not available for Job \(job.name)\(why)")
         }
+    }
+
+    /// Keeps what the primary containers printed, before the job and its pods are deleted. That it cannot be kept does not
+    /// keep the trial from ending.
+    /// - Returns: its last lines.
+    private func keepLog(of trial: StoredObject, _ pods: [StoredObject]) async -> String {
+        let log = KeptLog()
+        let name = trial.spec["primaryContainerName"].stringValue ?? ""
+        do {
+            for pod in pods where hasEnded(pod, trial) {
+                try await source.read(TrialContainer(namespace: pod.namespace, pod: pod.name, podUID: pod.uid, container: name)) { log.append($0) }
+            }
+            if !pods.isEmpty { try await archive?.keep(log.lines, trialUID: trial.uid) }
+        } catch {
+            logger.warning("the log of a trial is not kept", metadata: ["trial": "\(trial.namespace)/\(trial.name)", "error": "\(error)"])
+        }
+        return log.told
     }
 
     /// What to say where none of the trial's pods has the container that its template calls the primary one; nil where one has it.
@@ -231,6 +257,7 @@ public struct TrialReconciler: Reconciler {
         let key = TrialKey(namespace: trial.namespace, trial: trial.name, uid: trial.uid)
         for pod in primaryPods(of: trial) { await collector.forget(podUID: pod.uid) }
         try await client.catalogue.write { $0.forgetObservations(of: key) }
+        await archive?.forget(trialUID: trial.uid)
         try await client.update(trial.key, uid: trial.uid) { object in
             let kept = object["metadata"]["finalizers"].elements.filter { $0.stringValue != "clean-metrics-in-db" }
             if kept.isEmpty { object["metadata"].remove("finalizers") } else { object["metadata"]["finalizers"] = .array(kept) }

@@ -41,8 +41,10 @@ extension TrialReconciler {
 
         mutating func succeed(_ outcome: JobOutcome) { end("Succeeded", "TrialSucceeded", "Trial has succeeded", outcome) }
 
-        mutating func fail(_ message: String, reason: String) {
-            end("Failed", "TrialFailed", "Trial has failed", JobOutcome(state: .failed, reason: reason, message: message))
+        /// - Parameter lastLines: of its log, told behind upstream's words.
+        mutating func fail(_ message: String, reason: String, lastLines: String) {
+            let said = lastLines.isEmpty ? "" : "\nThe last lines of its log:\n\(lastLines)"
+            end("Failed", "TrialFailed", "Trial has failed", JobOutcome(state: .failed, reason: reason, message: message), said)
         }
 
         mutating func lackMetrics(_ outcome: JobOutcome, hint: String) {
@@ -63,11 +65,11 @@ extension TrialReconciler {
 
         mutating func waitNoMore() { conditions.remove("Waiting") }
 
-        private mutating func end(_ type: String, _ reason: String, _ message: String, _ outcome: JobOutcome) {
+        private mutating func end(_ type: String, _ reason: String, _ message: String, _ outcome: JobOutcome, _ more: String = "") {
             conditions.remove("Waiting")
             let fullReason = outcome.reason.isEmpty ? reason : "\(reason). Job reason: \(outcome.reason)"
             let fullMessage = outcome.message.isEmpty ? message : "\(message). Job message: \(outcome.message)"
-            conditions.end(type, reason: fullReason, message: fullMessage)
+            conditions.end(type, reason: fullReason, message: fullMessage + more)
             status["completionTime"] = .string(now.description)
         }
     }

@@ -13,6 +13,7 @@ struct WriteReviewer: Sendable {
         if user.isAdministrator { return options }
         let (authorizer, resource) = (authorizer, target.stored.resource)
         let escalation = EscalationGuard.concerns(resource) ? EscalationGuard(authorizer: authorizer) : nil
+        let certificates = resource == .certificateSigningRequests ? CertificateGuard(authorizer: authorizer) : nil
         // Server-side apply of an object that is not there creates it, which is a right of its own.
         let mustMayCreate = request.method == .PATCH
         options.review = { new, old throws(APIStatus) in
@@ -24,6 +25,7 @@ struct WriteReviewer: Sendable {
                 guard verdict.isAllowed else { throw create.forbidden(user, verdict) }
             }
             try escalation?.check(user, resource, new, old: old)
+            try certificates?.check(user, new, old: old, subresource: target.subresource)
         }
         return options
     }

@@ -86,6 +86,7 @@ struct ServedResource: Sendable {
         case "finalize": same(["update"])
         case "scale": Subresource(name: name, group: "autoscaling", version: "v1", kind: "Scale", verbs: ["get", "patch", "update"])
         case "token": Subresource(name: name, group: "authentication.k8s.io", version: "v1", kind: "TokenRequest", verbs: ["create"])
+        case "binding": Subresource(name: name, group: "", version: "v1", kind: "Binding", verbs: ["create"])
         case "eviction": Subresource(name: name, group: "policy", version: "v1", kind: "Eviction", verbs: ["create"])
         default: same(["get", "patch", "update"])
         }
@@ -93,6 +94,6 @@ struct ServedResource: Sendable {
 
     /// Subresources that the server has an answer for.
     static let servedSubresources: Set<String> = [
-        "status", "scale", "log", "exec", "attach", "portforward", "ephemeralcontainers", "proxy", "eviction", "finalize", "token",
+        "status", "scale", "log", "exec", "attach", "portforward", "ephemeralcontainers", "proxy", "eviction", "finalize", "token", "approval", "binding",
     ]
 }

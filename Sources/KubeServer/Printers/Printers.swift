@@ -8,7 +8,7 @@ typealias Printer = @Sendable (_ object: JSON, _ now: Timestamp) -> JSON
 enum Printers {
     static let byName: [String: Printer] = {
         var all: [String: Printer] = [:]
-        for part in [pods, workloads, storage, network, events, nodes, policies, admission, drivers] { all.merge(part) { first, _ in first } }
+        for part in [pods, workloads, storage, network, events, nodes, policies, admission, drivers, cluster] { all.merge(part) { first, _ in first } }
         return all
     }()
 

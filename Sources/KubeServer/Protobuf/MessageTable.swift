@@ -82,6 +82,11 @@ enum MessageTable {
         batch/v1.SuccessPolicy 1:rules:*batch/v1.SuccessPolicyRule
         batch/v1.SuccessPolicyRule 1:succeededIndexes:s:po 2:succeededCount:i:po
         batch/v1.UncountedTerminatedPods 1:succeeded:*s:o 2:failed:*s:o
+        certificates/v1.CertificateSigningRequest 1:metadata:meta/v1.ObjectMeta:o 2:spec:certificates/v1.CertificateSigningRequestSpec 3:status:certificates/v1.CertificateSigningRequestStatus:o
+        certificates/v1.CertificateSigningRequestCondition 1:type:s 6:status:s 2:reason:s:o 3:message:s:o 4:lastUpdateTime:T:o 5:lastTransitionTime:T:o
+        certificates/v1.CertificateSigningRequestSpec 1:request:y 7:signerName:s 8:expirationSeconds:i:po 5:usages:*s:o 2:username:s:o 3:uid:s:o 4:groups:*s:o 6:extra:%[certificates/v1.ExtraValue:o
+        certificates/v1.CertificateSigningRequestStatus 1:conditions:*certificates/v1.CertificateSigningRequestCondition:o 2:certificate:y:o
+        certificates/v1.ExtraValue 1:items:*s
         coordination/v1.Lease 1:metadata:meta/v1.ObjectMeta:o 2:spec:coordination/v1.LeaseSpec:o
         coordination/v1.LeaseSpec 1:holderIdentity:s:po 2:leaseDurationSeconds:i:po 3:acquireTime:U:po 4:renewTime:U:po 5:leaseTransitions:i:po 6:strategy:s:po 7:preferredHolder:s:po
         core/v1.AWSElasticBlockStoreVolumeSource 1:volumeID:s 2:fsType:s:o 3:partition:i:o 4:readOnly:b:o
@@ -101,6 +106,8 @@ enum MessageTable {
         core/v1.CinderVolumeSource 1:volumeID:s 2:fsType:s:o 3:readOnly:b:o 4:secretRef:core/v1.LocalObjectReference:po
         core/v1.ClientIPConfig 1:timeoutSeconds:i:po
         core/v1.ClusterTrustBundleProjection 1:name:s:po 2:signerName:s:po 3:labelSelector:meta/v1.LabelSelector:po 5:optional:b:po 4:path:s 6:user:i:po
+        core/v1.ComponentCondition 1:type:s 2:status:s 3:message:s:o 4:error:s:o
+        core/v1.ComponentStatus 1:metadata:meta/v1.ObjectMeta:o 2:conditions:*core/v1.ComponentCondition:o
         core/v1.ConfigMap 1:metadata:meta/v1.ObjectMeta:o 4:immutable:b:po 2:data:%s:o 3:binaryData:%y:o
         core/v1.ConfigMapEnvSource 1::core/v1.LocalObjectReference 2:optional:b:po
         core/v1.ConfigMapKeySelector 1::core/v1.LocalObjectReference 2:key:s 3:optional:b:po
@@ -308,6 +315,27 @@ enum MessageTable {
         discovery/v1.ForZone 1:name:s
         events/v1.Event 1:metadata:meta/v1.ObjectMeta 2:eventTime:U 3:series:events/v1.EventSeries:po 4:reportingController:s:o 5:reportingInstance:s:o 6:action:s:o 7:reason:s:o 8:regarding:core/v1.ObjectReference:o 9:related:core/v1.ObjectReference:po 10:note:s:o 11:type:s:o 12:deprecatedSource:core/v1.EventSource:o 13:deprecatedFirstTimestamp:T:o 14:deprecatedLastTimestamp:T:o 15:deprecatedCount:i:o
         events/v1.EventSeries 1:count:i 2:lastObservedTime:U
+        flowcontrol/v1.ExemptPriorityLevelConfiguration 1:nominalConcurrencyShares:i:po 2:lendablePercent:i:po
+        flowcontrol/v1.FlowDistinguisherMethod 1:type:s
+        flowcontrol/v1.FlowSchema 1:metadata:meta/v1.ObjectMeta:o 2:spec:flowcontrol/v1.FlowSchemaSpec:o 3:status:flowcontrol/v1.FlowSchemaStatus:o
+        flowcontrol/v1.FlowSchemaCondition 1:type:s:o 2:status:s:o 3:lastTransitionTime:T:o 4:reason:s:o 5:message:s:o
+        flowcontrol/v1.FlowSchemaSpec 1:priorityLevelConfiguration:flowcontrol/v1.PriorityLevelConfigurationReference 2:matchingPrecedence:i 3:distinguisherMethod:flowcontrol/v1.FlowDistinguisherMethod:po 4:rules:*flowcontrol/v1.PolicyRulesWithSubjects:o
+        flowcontrol/v1.FlowSchemaStatus 1:conditions:*flowcontrol/v1.FlowSchemaCondition:o
+        flowcontrol/v1.GroupSubject 1:name:s
+        flowcontrol/v1.LimitResponse 1:type:s 2:queuing:flowcontrol/v1.QueuingConfiguration:po
+        flowcontrol/v1.LimitedPriorityLevelConfiguration 1:nominalConcurrencyShares:i:p 2:limitResponse:flowcontrol/v1.LimitResponse:o 3:lendablePercent:i:po 4:borrowingLimitPercent:i:po
+        flowcontrol/v1.NonResourcePolicyRule 1:verbs:*s 6:nonResourceURLs:*s
+        flowcontrol/v1.PolicyRulesWithSubjects 1:subjects:*flowcontrol/v1.Subject 2:resourceRules:*flowcontrol/v1.ResourcePolicyRule:o 3:nonResourceRules:*flowcontrol/v1.NonResourcePolicyRule:o
+        flowcontrol/v1.PriorityLevelConfiguration 1:metadata:meta/v1.ObjectMeta:o 2:spec:flowcontrol/v1.PriorityLevelConfigurationSpec:o 3:status:flowcontrol/v1.PriorityLevelConfigurationStatus:o
+        flowcontrol/v1.PriorityLevelConfigurationCondition 1:type:s:o 2:status:s:o 3:lastTransitionTime:T:o 4:reason:s:o 5:message:s:o
+        flowcontrol/v1.PriorityLevelConfigurationReference 1:name:s
+        flowcontrol/v1.PriorityLevelConfigurationSpec 1:type:s 2:limited:flowcontrol/v1.LimitedPriorityLevelConfiguration:po 3:exempt:flowcontrol/v1.ExemptPriorityLevelConfiguration:po
+        flowcontrol/v1.PriorityLevelConfigurationStatus 1:conditions:*flowcontrol/v1.PriorityLevelConfigurationCondition:o
+        flowcontrol/v1.QueuingConfiguration 1:queues:i 2:handSize:i 3:queueLengthLimit:i
+        flowcontrol/v1.ResourcePolicyRule 1:verbs:*s 2:apiGroups:*s 3:resources:*s 4:clusterScope:b:o 5:namespaces:*s
+        flowcontrol/v1.ServiceAccountSubject 1:namespace:s 2:name:s
+        flowcontrol/v1.Subject 1:kind:s 2:user:flowcontrol/v1.UserSubject:po 3:group:flowcontrol/v1.GroupSubject:po 4:serviceAccount:flowcontrol/v1.ServiceAccountSubject:po
+        flowcontrol/v1.UserSubject 1:name:s
         meta/v1.Condition 1:type:s 2:status:s 3:observedGeneration:i:o 4:lastTransitionTime:T 5:reason:s 6:message:s
         meta/v1.DeleteOptions 1:gracePeriodSeconds:i:po 2:preconditions:meta/v1.Preconditions:po 3:orphanDependents:b:po 4:propagationPolicy:s:po 5:dryRun:*s:o 6:ignoreStoreReadErrorWithClusterBreakingPotential:b:po
         meta/v1.FieldSelectorRequirement 1:key:s 2:operator:s 3:values:*s:o
@@ -341,6 +369,9 @@ enum MessageTable {
         networking/v1.NetworkPolicyPort 1:protocol:s:po 2:port:I:po 3:endPort:i:po
         networking/v1.NetworkPolicySpec 1:podSelector:meta/v1.LabelSelector 2:ingress:*networking/v1.NetworkPolicyIngressRule:o 3:egress:*networking/v1.NetworkPolicyEgressRule:o 4:policyTypes:*s:o
         networking/v1.ServiceBackendPort 1:name:s:o 2:number:i:o
+        node/v1.Overhead 1:podFixed:%Q:o
+        node/v1.RuntimeClass 1:metadata:meta/v1.ObjectMeta:o 2:handler:s 3:overhead:node/v1.Overhead:po 4:scheduling:node/v1.Scheduling:po
+        node/v1.Scheduling 1:nodeSelector:%s:o 2:tolerations:*core/v1.Toleration:o
         policy/v1.Eviction 1:metadata:meta/v1.ObjectMeta:o 2:deleteOptions:meta/v1.DeleteOptions:po
         policy/v1.PodDisruptionBudget 1:metadata:meta/v1.ObjectMeta:o 2:spec:policy/v1.PodDisruptionBudgetSpec:o 3:status:policy/v1.PodDisruptionBudgetStatus:o
         policy/v1.PodDisruptionBudgetSpec 1:minAvailable:I:po 2:selector:meta/v1.LabelSelector:po 3:maxUnavailable:I:po 4:unhealthyPodEvictionPolicy:s:po
@@ -354,6 +385,23 @@ enum MessageTable {
         rbac/v1.RoleRef 1:apiGroup:s 2:kind:s 3:name:s
         rbac/v1.Subject 1:kind:s 2:apiGroup:s:o 3:name:s 4:namespace:s:o
         scheduling/v1.PriorityClass 1:metadata:meta/v1.ObjectMeta:o 2:value:i 3:globalDefault:b:o 4:description:s:o 5:preemptionPolicy:s:po
+        storage/v1.CSIDriver 1:metadata:meta/v1.ObjectMeta:o 2:spec:storage/v1.CSIDriverSpec
+        storage/v1.CSIDriverSpec 1:attachRequired:b:po 2:podInfoOnMount:b:po 3:volumeLifecycleModes:*s:o 4:storageCapacity:b:po 5:fsGroupPolicy:s:po 6:tokenRequests:*storage/v1.TokenRequest:o 7:requiresRepublish:b:po 8:seLinuxMount:b:po 9:nodeAllocatableUpdatePeriodSeconds:i:po 10:serviceAccountTokenInSecrets:b:po 11:preventPodSchedulingIfMissing:b:po
+        storage/v1.CSINode 1:metadata:meta/v1.ObjectMeta:o 2:spec:storage/v1.CSINodeSpec 3:status:storage/v1.CSINodeStatus:o
+        storage/v1.CSINodeDriver 1:name:s 2:nodeID:s 3:topologyKeys:*s 4:allocatable:storage/v1.VolumeNodeResources:po
+        storage/v1.CSINodeSpec 1:drivers:*storage/v1.CSINodeDriver
+        storage/v1.CSINodeStatus 1:storageHealth:*storage/v1.StorageHealth:o
+        storage/v1.CSIStorageCapacity 1:metadata:meta/v1.ObjectMeta:o 2:nodeTopology:meta/v1.LabelSelector:po 3:storageClassName:s 4:capacity:Q:po 5:maximumVolumeSize:Q:po
         storage/v1.StorageClass 1:metadata:meta/v1.ObjectMeta:o 2:provisioner:s 3:parameters:%s:o 4:reclaimPolicy:s:po 5:mountOptions:*s:o 6:allowVolumeExpansion:b:po 7:volumeBindingMode:s:po 8:allowedTopologies:*core/v1.TopologySelectorTerm:o
+        storage/v1.StorageHealth 1:name:s 2:healthConditions:*storage/v1.StorageHealthCondition:o
+        storage/v1.StorageHealthCondition 1:status:s 2:reason:s 3:message:s:o 4:accessMode:s:po 5:volumeMode:s:po 6:lastTransitionTime:T:o
+        storage/v1.TokenRequest 1:audience:s 2:expirationSeconds:i:po
+        storage/v1.VolumeAttachment 1:metadata:meta/v1.ObjectMeta:o 2:spec:storage/v1.VolumeAttachmentSpec 3:status:storage/v1.VolumeAttachmentStatus:o
+        storage/v1.VolumeAttachmentSource 1:persistentVolumeName:s:po 2:inlineVolumeSpec:core/v1.PersistentVolumeSpec:po
+        storage/v1.VolumeAttachmentSpec 1:attacher:s 2:source:storage/v1.VolumeAttachmentSource 3:nodeName:s
+        storage/v1.VolumeAttachmentStatus 1:attached:b 2:attachmentMetadata:%s:o 3:attachError:storage/v1.VolumeError:po 4:detachError:storage/v1.VolumeError:po
+        storage/v1.VolumeAttributesClass 1:metadata:meta/v1.ObjectMeta:o 2:driverName:s 3:parameters:%s:o
+        storage/v1.VolumeError 1:time:T:o 2:message:s:o 3:errorCode:i:po
+        storage/v1.VolumeNodeResources 1:count:i:po
         """
 }

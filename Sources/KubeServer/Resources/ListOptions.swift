@@ -89,6 +89,7 @@ enum SelectableFields {
         ],
         "namespaces": ["status.phase"], "nodes": ["spec.unschedulable"], "secrets": ["type"],
         "services": ["spec.clusterIP", "spec.type"], "jobs.batch": ["status.successful"], "replicationcontrollers": ["status.replicas"],
+        "certificatesigningrequests.certificates.k8s.io": ["spec.signerName"],
     ]
 
     /// - Throws: 400 for a field that the kind cannot be selected by.

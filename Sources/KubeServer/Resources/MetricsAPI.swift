@@ -68,6 +68,7 @@ struct MetricsAPI: Sendable {
         guard request.method == .GET || request.method == .HEAD else { throw .methodNotAllowed(request.method.rawValue) }
         guard let source else { throw APIStatus(code: 503, reason: "ServiceUnavailable", message: "this server measures nothing") }
         let selector = try LabelSelector(parsing: request.query["labelSelector"] ?? "")
+        let fields = try FieldSelector(parsing: request.query["fieldSelector"] ?? "")
         let isPods = path.plural == "pods"
         if let name = path.name {
             let key = isPods ? ObjectKey(.pods, namespace: path.namespace ?? "", name: name) : ObjectKey(.nodes, name: name)
@@ -77,7 +78,7 @@ struct MetricsAPI: Sendable {
             return .json(item)
         }
         let items = items(of: await source.measure(), isPods, path.namespace, only: nil)
-            .filter { selector.matches(object: $0) }
+            .filter { selector.matches(object: $0) && fields.matches($0) }
         return .json([
             "kind": isPods ? "PodMetricsList" : "NodeMetricsList", "apiVersion": .string("\(Self.group)/\(Self.version)"), "metadata": [:],
             "items": .array(items),

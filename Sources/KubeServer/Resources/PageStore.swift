@@ -5,7 +5,7 @@ import Synchronization
 
 /// A part of a list.
 struct Page: Sendable {
-    let objects: [StoredObject]
+    var objects: [StoredObject]
     let revision: Int64
     /// Where the next part begins; `nil` at the end.
     let next: String?

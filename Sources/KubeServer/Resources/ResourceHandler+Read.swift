@@ -5,18 +5,19 @@ import NIOHTTP1
 import Registry
 
 extension ResourceHandler {
-    func get(_ target: Target, _ name: String, _ request: Request) throws(APIStatus) -> Response {
+    func get(_ target: Target, _ name: String, _ request: Request) async throws(APIStatus) -> Response {
         let form = try Representation.negotiate(request.headers)
         guard let object = catalogue.get(target.key(name)) else {
             throw .notFound(target.kind.plural, group: target.kind.group, name: name)
         }
-        return try present(object, target.kind, form, request)
+        return try present(try await registry.shown(object, as: target.kind), target.kind, form, request)
     }
 
     func list(_ target: Target, _ request: Request) async throws(APIStatus) -> Response {
         let form = try Representation.negotiate(request.headers)
         let options = try ListOptions(request.query, target.kind)
-        let page = try await select(target, options)
+        var page = try await select(target, options)
+        page.objects = try await registry.shown(page.objects, as: target.kind)
         switch form.form {
         case .object where form.encoding == .json: return Response(type: MediaType.json, bytes: encode(page, target.kind))
         case .object:
@@ -57,7 +58,9 @@ extension ResourceHandler {
     /// The objects that a list request means, cut to its page.
     func select(_ target: Target, _ options: ListOptions) async throws(APIStatus) -> Page {
         if let token = options.continuation { return try pages.next(token, target, options) }
-        let (objects, revision) = try await snapshot(target, options)
+        var (objects, revision) = try await snapshot(target, options)
+        // Fields are those of the version that is asked for.
+        if !options.fields.isEmpty { objects = try await registry.shown(objects, as: target.kind) }
         let selected = options.selectsAll ? objects : objects.filter { options.selects($0.value) }
         return pages.first(selected, revision: revision, target, options)
     }

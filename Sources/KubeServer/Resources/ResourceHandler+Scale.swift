@@ -5,9 +5,9 @@ import Registry
 
 /// The scale subresource: `autoscaling/v1` Scale over `spec.replicas`.
 extension ResourceHandler {
-    func scale(_ target: Target, _ name: String, _ request: Request) throws(APIStatus) -> Response {
+    func scale(_ target: Target, _ name: String, _ request: Request) async throws(APIStatus) -> Response {
         let form = try Representation.negotiate(request.headers)
-        let scale = Self.scale(of: try scaled(target, name).value, target.kind)
+        let scale = Self.scale(of: try await scaled(target, name).value, target.kind)
         return form.form == .table ? encode(table(of: scale, version: form.metaVersion), form) : encode(scale, form)
     }
 
@@ -26,11 +26,11 @@ extension ResourceHandler {
         ]
     }
 
-    private func scaled(_ target: Target, _ name: String) throws(APIStatus) -> StoredObject {
+    private func scaled(_ target: Target, _ name: String) async throws(APIStatus) -> StoredObject {
         guard let object = catalogue.get(target.key(name)) else {
             throw .notFound(target.kind.plural, group: target.kind.group, name: name)
         }
-        return object
+        return try await registry.shown(object, as: target.kind)
     }
 
     private static func scale(of object: JSON, _ kind: Kind) -> JSON {
@@ -73,7 +73,7 @@ extension ResourceHandler {
     }
 
     func setScale(_ target: Target, _ name: String, _ request: Request) async throws -> Response {
-        let object = try scaled(target, name)
+        let object = try await scaled(target, name)
         let wanted: JSON
         if request.method == .PUT {
             wanted = try RequestBody.object(request).value

@@ -25,13 +25,13 @@ extension ResourceHandler {
             // As upstream's watch cache: what is wrong with a revision that could be read is said by an event of the watch.
             return Response(headers: ["Content-Type": MediaType.json], body: .stream { try await $0(encoder.error(error)) })
         }
-        let catalogue = catalogue
+        let (catalogue, registry) = (catalogue, registry)
         let interval = bookmarkInterval
         let clock = clock
         return Response(
             headers: ["Content-Type": MediaType.json, "Cache-Control": "no-cache, private"],
             body: .stream { writer in
-                let session = WatchSession(scope: scope, start: start, encoder: encoder, catalogue: catalogue, writer: writer, clock: clock)
+                let session = WatchSession(scope: scope, start: start, encoder: encoder, catalogue: catalogue, registry: registry, writer: writer, clock: clock)
                 try await session.run(bookmarkInterval: interval)
             })
     }
@@ -88,7 +88,7 @@ struct WatchEvent: Sendable {
     enum Kind: String, Sendable { case added = "ADDED", modified = "MODIFIED", deleted = "DELETED", bookmark = "BOOKMARK", error = "ERROR" }
 
     let type: Kind
-    let object: StoredObject
+    var object: StoredObject
     /// The revision to show where it is not the object's own.
     var revision: Int64?
 

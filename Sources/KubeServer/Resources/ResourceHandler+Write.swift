@@ -53,7 +53,7 @@ extension ResourceHandler {
         let options = try WriteParameters.deleteOptions(request)
         let kind = target.kind
         switch try await registry.delete(target.stored, namespace: target.namespace ?? "", name: name, options) {
-        case .pending(let object): return try present(object, kind, form, request)
+        case .pending(let object): return try present(try await registry.shown(object, as: kind), kind, form, request)
         case .deleted(let object):
             if Self.answersWithObject.contains(kind.resource) { return try present(object, kind, form, request) }
             return .json(Self.success(kind, object))
@@ -84,7 +84,7 @@ extension ResourceHandler {
                 }
             }
         }
-        let items = page.objects.map { ObjectBytes.value($0, target.kind) }
+        let items = try await registry.shown(page.objects, as: target.kind).map { ObjectBytes.value($0, target.kind) }
         return encode(
             [
                 "kind": .string(target.kind.listKind), "apiVersion": .string(target.kind.apiVersion), "metadata": page.metadata,

@@ -49,6 +49,10 @@ struct ResourceHandler: Sendable {
         let target = Target(kind: kind, stored: stored, namespace: path.namespace, name: path.name, subresource: path.subresource)
         // Only looking is possible over all namespaces at once.
         if kind.isNamespaced, path.namespace == nil, path.name != nil || request.method != .GET { throw APIStatus.methodNotAllowed(request.method.rawValue) }
+        // Some kinds can only be looked at.
+        if path.subresource == nil, !kind.verbs.contains(Self.verb(of: request.method, path, isWatch: request.query.flag("watch"))) {
+            throw APIStatus.methodNotAllowed(request.method.rawValue)
+        }
         if path.watches {
             guard request.method == .GET, path.subresource == nil else { throw APIStatus.methodNotAllowed(request.method.rawValue) }
             return try watch(target, request, name: path.name)
@@ -61,7 +65,7 @@ struct ResourceHandler: Sendable {
         switch request.method {
         case .GET, .HEAD:
             if request.query.flag("watch") { return try watch(target, request, name: name) }
-            return try get(target, name, request)
+            return try await get(target, name, request)
         case .PUT: return try await update(target, name, request)
         case .PATCH: return try await patch(target, name, request)
         case .DELETE: return try await delete(target, name, request)
@@ -77,6 +81,8 @@ struct ResourceHandler: Sendable {
     }
 
     private func collection(_ target: Target, _ request: Request) async throws -> Response {
+        // What is only created and never stored.
+        if target.kind.resource == .bindings { return try await bind(target, nil, request) }
         switch request.method {
         case .GET, .HEAD: return request.query.flag("watch") ? try watch(target, request, name: nil) : try await list(target, request)
         case .POST: return try await create(target, request)
@@ -93,12 +99,13 @@ struct ResourceHandler: Sendable {
         case ("attach", .GET), ("attach", .POST): return try await remoteCommand(target, name, request, attaches: true)
         case ("portforward", .GET), ("portforward", .POST): return try await portForward(target, name, request)
         case ("proxy", _): return try await proxy(target, name, request)
-        case ("scale", .GET): return try scale(target, name, request)
+        case ("scale", .GET): return try await scale(target, name, request)
         case ("scale", .PUT), ("scale", .PATCH): return try await setScale(target, name, request)
+        case ("binding", .POST): return try await bind(target, name, request)
         case ("eviction", .POST): return try await evict(target, name, request)
-        case ("status", .GET), ("ephemeralcontainers", .GET): return try get(target, name, request)
-        case ("status", .PUT), ("finalize", .PUT), ("ephemeralcontainers", .PUT): return try await update(target, name, request)
-        case ("status", .PATCH), ("ephemeralcontainers", .PATCH): return try await patch(target, name, request)
+        case ("status", .GET), ("ephemeralcontainers", .GET), ("approval", .GET): return try await get(target, name, request)
+        case ("status", .PUT), ("finalize", .PUT), ("ephemeralcontainers", .PUT), ("approval", .PUT): return try await update(target, name, request)
+        case ("status", .PATCH), ("ephemeralcontainers", .PATCH), ("approval", .PATCH): return try await patch(target, name, request)
         case let (other, _) where ServedResource.servedSubresources.contains(other): throw APIStatus.methodNotAllowed(request.method.rawValue)
         default: throw Router.notFound
         }

@@ -1,6 +1,7 @@
 import Catalogue
 import KubeModel
 import NIOCore
+import Registry
 
 /// One running watch: first what is there, then each change once and in order, now and then a bookmark.
 struct WatchSession: Sendable {
@@ -25,18 +26,20 @@ struct WatchSession: Sendable {
     let start: Start
     let encoder: EventEncoder
     let catalogue: Catalogue
+    /// Brings objects into the version that is watched.
+    let registry: Registry
     let writer: BodyWriter
     let clock: @Sendable () -> Timestamp
 
     func run(bookmarkInterval: Duration) async throws {
         var encoder = encoder
-        try await sendInitial(&encoder)
+        do { try await sendInitial(&encoder) } catch let problem as APIStatus {
+            try await writer(encoder.error(problem))
+            return
+        }
         let gate = Gate(Output(encoder: encoder, revision: start.revision))
         let finish = try await withThrowingTaskGroup(of: Finish.self) { group in
-            group.addTask {
-                try await sendChanges(gate)
-                return .isCutOff
-            }
+            group.addTask { try await sendChanges(gate) }
             if scope.options.allowsBookmarks {
                 group.addTask {
                     while !Task.isCancelled {
@@ -67,7 +70,7 @@ struct WatchSession: Sendable {
     private func sendInitial(_ encoder: inout EventEncoder) async throws {
         // The head of the response is worth a packet of its own only where nothing follows soon; an empty piece costs nothing.
         var lines = ByteBuffer()
-        for object in start.initial where scope.selects(object) {
+        for object in try await registry.shown(start.initial.filter(scope.selects), as: scope.target.kind) {
             var line = encoder.event(WatchEvent(type: .added, object: object), now: clock())
             lines.writeBuffer(&line)
             if lines.readableBytes > 256 * 1024 {
@@ -82,14 +85,22 @@ struct WatchSession: Sendable {
         if lines.readableBytes > 0 { try await writer(lines) }
     }
 
-    private func sendChanges(_ gate: Gate<Output>) async throws {
+    private func sendChanges(_ gate: Gate<Output>) async throws -> Finish {
         for await change in start.watch {
-            try await gate.use { output in
+            let goesOn = try await gate.use { output in
                 output.revision = change.revision
-                guard let event = scope.event(of: change) else { return }
+                guard var event = scope.event(of: change) else { return true }
+                do throws(APIStatus) { event.object = try await registry.shown(event.object, as: scope.target.kind) } catch {
+                    // What cannot be shown must not be left out unseen: the client lists anew.
+                    try await writer(output.encoder.error(error))
+                    return false
+                }
                 try await writer(output.encoder.event(event, now: clock()))
+                return true
             }
+            if !goesOn { return .stopped }
         }
+        return .isCutOff
     }
 
     /// A bookmark promises that everything up to its revision has been sent.

@@ -6,21 +6,26 @@ struct ImageCommand: AsyncParsableCommand {
         commandName: "image",
         abstract: "Say what image names stand for on this machine.",
         discussion: """
-            Nothing is ever pulled: a name resolves to an environment of this machine, a root directory or the host's own
-            system with a Python environment.
+            Nothing is ever pulled: a name resolves to an environment of this machine, which is an image loaded from a file, a
+            root directory, or the host's own system with a Python environment.
 
             Example:
               lab image list
+              lab image load trainer.tar.zst
               lab image add my/trainer:1 --python requirements.txt
             """,
-        subcommands: [List.self, Add.self, Remove.self, Prepare.self], defaultSubcommand: List.self)
+        subcommands: [
+            List.self, Load.self, Add.self, Tag.self, Remove.self, Prune.self, Inspect.self, History.self, Save.self, Prepare.self,
+        ], defaultSubcommand: List.self)
 
     /// The store of the current lab; it needs no running labd.
-    static func store(share: String?) throws -> ImageStore {
+    /// - Parameter within: the state directory, where this process is root of a user namespace only; see ``Mapping``.
+    static func store(share: String?, within: String? = nil) throws -> ImageStore {
         let context = LabContext.current
         do {
             return ImageStore(
-                state: context.paths.state, share: try ShareDirectory.locate(explicit: share), cache: .standard(isRoot: context.isRoot))
+                state: within ?? context.paths.state, share: try ShareDirectory.locate(explicit: share),
+                cache: .standard(isRoot: context.isRoot && within == nil))
         } catch {
             throw CommandError(error.description)
         }
@@ -37,7 +42,7 @@ struct ImageCommand: AsyncParsableCommand {
             discussion: """
                 Example:
                   lab image list
-                """)
+                """, aliases: ["ls"])
 
         @OptionGroup var share: ShareOption
         @Option(name: [.short, .long], help: ArgumentHelp("json", valueName: "format"))
@@ -106,21 +111,29 @@ struct ImageCommand: AsyncParsableCommand {
 
     struct Remove: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Forget a name that was added.",
+            abstract: "Forget a name that was added or loaded.",
             discussion: """
+                What was loaded goes with its last name, unless a pod uses it.
+
                 Example:
                   lab image remove my/trainer:1
-                """)
+                """, aliases: ["rm"])
 
         @Argument(help: ArgumentHelp("The name as it was added.", valueName: "name"))
         var image: String
         @OptionGroup var share: ShareOption
+        @OptionGroup var mapping: Mapping
 
         func run() throws {
-            do { try ImageCommand.store(share: share.share).remove(image) } catch let error as ImageError {
-                throw CommandError(error.description)
+            try mapping.enter(["remove", image], share)
+            let store = try ImageCommand.store(share: share.share, within: mapping.within)
+            let pruned = try ImageCommand.reporting { () throws(ImageError) in
+                let isLoaded = (try? store.facts(image)) != nil
+                try store.remove(image)
+                return isLoaded ? try store.prune() : nil
             }
             Output.line("\(image) removed")
+            if let pruned { ImageCommand.tell(pruned) }
         }
     }
 

@@ -7,7 +7,14 @@ struct LogPrinter: Sendable {
     let options: LogOptions
 
     func run() async throws {
-        if options.follows { try await followAll() } else { try await printAll() }
+        if options.follows, try await !hasEnded() { try await followAll() } else { try await printAll() }
+    }
+
+    /// Of an owner that has ended nothing more comes: what is kept of its pods is all there is.
+    private func hasEnded() async throws -> Bool {
+        guard let owner = target.owner, target.ownerKind == "Trial" || target.ownerKind == "Experiment" else { return false }
+        let list = try await client.request(.GET, owner.resource.path(namespace: owner.namespace), query: owner.parameters)
+        return list["items"].elements.first.map { Completion.of($0).hasEnded } ?? false
     }
 
     // MARK: Once
@@ -16,6 +23,11 @@ struct LogPrinter: Sendable {
         let path = target.pods.resource.path(namespace: target.namespace)
         let list = try await client.request(.GET, path, query: target.pods.parameters)
         let pods = list["items"].elements.sorted { Self.age($0) < Self.age($1) }.map(PodView.init)
+        if let owner = target.owner {
+            let present = Set(list["items"].elements.compactMap { $0["metadata"]["labels"]["katib.kubeflow.org/trial"].stringValue })
+            let kept = KeptTrialLogs(client: client, options: options)
+            if try await kept.printAll(of: owner, kind: target.ownerKind, except: present), pods.isEmpty { return }
+        }
         if pods.isEmpty { throw CommandError("no pod of '\(describe)' is there: none was made yet, or they were deleted") }
         let streams = try pods.flatMap { pod throws(CommandError) in try containers(of: pod).map { (pod, $0) } }
         var shown = 0

@@ -13,7 +13,8 @@ extension ExperimentProgress {
         if let best {
             let goal = objective.goal.map { palette.faint(" (goal \(NumberText.short($0)))") } ?? ""
             let value = NumberText.short(best.metrics[objective.metric] ?? "")
-            lines.append("  best    \(objective.metric) " + palette.bold(palette.good(value)) + goal)
+            lines.append("  best    \(objective.metric) " + palette.bold(palette.good(value)) + goal
+                + (sparkline(width: min(24, max(0, width - 60))).map { "  " + palette.faint($0) } ?? ""))
             lines.append("          " + DisplayWidth.fit(best.parameterText, width - 10))
         } else {
             lines.append(palette.faint("  best    none yet"))

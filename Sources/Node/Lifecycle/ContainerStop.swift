@@ -1,7 +1,7 @@
 import Glibc
 import KubeModel
 
-/// One container on its way to its end: its `preStop` hook, SIGTERM, and SIGKILL when the grace is over
+/// One container on its way to its end: its `preStop` hook, SIGTERM (or what its image asks for), and SIGKILL when the grace is over
 /// (upstream: pkg/kubelet/kuberuntime, killContainer).
 struct ContainerStop: Sendable {
     enum Stage: Sendable {
@@ -19,8 +19,10 @@ struct ContainerStop: Sendable {
     /// The earliest end that anybody has asked for.
     private var requested: Timestamp
     var hook: Task<Void, Never>?
+    private let signal: Int32
 
-    init(killAt: Timestamp) {
+    init(killAt: Timestamp, signal: Int32 = SIGTERM) {
+        self.signal = signal
         self.killAt = killAt
         requested = killAt
     }
@@ -36,7 +38,7 @@ struct ContainerStop: Sendable {
     mutating func ask(_ running: any RunningContainer, now: Timestamp) {
         if hook != nil { killAt = max(killAt, now + Self.minimumGrace) }
         stage = .asked
-        running.signal(SIGTERM)
+        running.signal(signal)
     }
 
     mutating func kill(_ running: any RunningContainer) {
@@ -88,7 +90,7 @@ extension PodWorker {
     func stop(_ container: ContainerSpec, _ spec: PodSpec, killAt: Timestamp, _ message: String) -> Duration? {
         guard let run = containers[container.name], let running = run.running else { return nil }
         let now = context.now
-        var stop = run.stop ?? ContainerStop(killAt: killAt)
+        var stop = run.stop ?? ContainerStop(killAt: killAt, signal: run.stopSignal)
         if run.stop == nil {
             context.client.event(spec.object, reason: "Killing", message: message, fieldPath: container.fieldPath)
             run.postStart.cancel()

@@ -19,6 +19,9 @@ final class AdmissionHooks: Sendable {
 
     func connect(_ transport: any WebhookTransport) { self.transport.withLock { $0 = transport } }
 
+    /// The way to webhooks; `nil` where there is none.
+    var webhooks: (any WebhookTransport)? { transport.withLock { $0 } }
+
     /// Whether anybody wants to see requests: without, no write pays for admission.
     var isWatching: Bool {
         [GroupResource.mutatingWebhookConfigurations, .validatingWebhookConfigurations, .validatingAdmissionPolicyBindings].contains { catalogue.count($0) > 0 }

@@ -36,8 +36,13 @@ enum CoreRules {
         .validatingWebhookConfigurations: KindRules(validate: WebhookRules.validateValidating),
         .validatingAdmissionPolicies: KindRules(validate: AdmissionPolicyRules.validatePolicy),
         .validatingAdmissionPolicyBindings: KindRules(validate: AdmissionPolicyRules.validateBinding),
+        .certificateSigningRequests: KindRules(validate: CertificateRules.validate),
+        .runtimeClasses: KindRules(validate: RuntimeClassRules.validate),
+        .flowSchemas: KindRules(validate: FlowControlRules.validateSchema),
+        .priorityLevels: KindRules(validate: FlowControlRules.validateLevel),
+        .apiServices: KindRules(validate: APIServiceRules.validate),
         .customResourceDefinitions: KindRules(
-            applyDefaults: DefinitionRules.applyDefaults, validate: DefinitionRules.validate, warnings: DefinitionRules.warnings),
+            applyDefaults: DefinitionRules.applyDefaults, validate: DefinitionRules.validate),
     ]
 
     /// The `kubernetes` finalizer keeps a namespace until its content is gone; the name is a label for selectors.

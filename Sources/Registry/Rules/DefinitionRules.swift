@@ -173,15 +173,34 @@ enum DefinitionRules {
 
     // MARK: The whole
 
-    static func warnings(_ object: JSON) -> [String] {
-        guard object["spec"]["conversion"]["strategy"].stringValue == "Webhook" else { return [] }
-        return ["spec.conversion.strategy: this lab calls no conversion webhooks: objects are served in other versions as with strategy None, with their apiVersion changed"]
-    }
-
     private static func conversion(_ conversion: JSON) -> [APIStatus.Cause] {
         let strategy = conversion["strategy"].stringValue ?? ""
         if strategy.isEmpty { return [.required("spec.conversion.strategy")] }
-        return ["None", "Webhook"].contains(strategy) ? [] : [.notSupported("spec.conversion.strategy", .string(strategy), ["None", "Webhook"])]
+        guard ["None", "Webhook"].contains(strategy) else { return [.notSupported("spec.conversion.strategy", .string(strategy), ["None", "Webhook"])] }
+        let (field, webhook) = ("spec.conversion", conversion["webhook"])
+        if strategy == "None" {
+            var causes: [APIStatus.Cause] = []
+            for key in ["clientConfig", "conversionReviewVersions"] where !webhook[key].isNull {
+                causes.append(.forbidden("\(field).webhook.\(key)", "should not be set when strategy is not set to Webhook"))
+            }
+            return causes
+        }
+        var causes: [APIStatus.Cause] = []
+        if webhook["clientConfig"].isNull {
+            causes.append(.required("\(field).webhook.clientConfig", "required when strategy is set to Webhook"))
+        } else {
+            // Who vouches for the webhook is often filled in later: until then it is not believed.
+            var client = webhook["clientConfig"]
+            client.remove("caBundle")
+            causes += WebhookRules.client(client, "\(field).webhook.clientConfig")
+        }
+        let versions = webhook["conversionReviewVersions"].elements.compactMap(\.stringValue)
+        if versions.isEmpty {
+            causes.append(.required("\(field).webhook.conversionReviewVersions"))
+        } else if !versions.contains(where: { ["v1", "v1beta1"].contains($0) }) {
+            causes.append(.invalid("\(field).webhook.conversionReviewVersions", .array(versions.map(JSON.string)), "must include at least one of v1, v1beta1"))
+        }
+        return causes
     }
 
     private static func changes(_ object: JSON, _ old: JSON) -> [APIStatus.Cause] {

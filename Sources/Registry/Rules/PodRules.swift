@@ -7,18 +7,12 @@ enum PodRules {
         if object["spec"]["serviceAccountName"].isNull { object["spec"]["serviceAccountName"] = "default" }
         object["spec"]["serviceAccount"] = object["spec"]["serviceAccountName"]
         if old == nil {
-            try refuseRuntimeClass(of: object)
+            try RuntimeClassAdmission.apply(to: &object, context)
             try PriorityAdmission.apply(to: &object, context)
             try LimitRanger.admit(pod: &object, context)
         }
         guard old == nil, object["status"]["phase"].isNull else { return }
         object["status"] = ["phase": "Pending", "qosClass": .string(qualityOfService(object["spec"]))]
-    }
-
-    /// No runtime but the lab's own is there, so no RuntimeClass is either (upstream: plugin/pkg/admission/runtimeclass).
-    private static func refuseRuntimeClass(of pod: JSON) throws(APIStatus) {
-        guard let name = pod["spec"]["runtimeClassName"].stringValue, Names.dns1123Subdomain(name).isEmpty else { return }
-        throw .forbidden("pods", group: "", name: pod["metadata"]["name"].stringValue ?? "", "pod rejected: RuntimeClass \"\(name)\" not found")
     }
 
     /// Guaranteed, Burstable or BestEffort (pkg/apis/core/v1/helper/qos).

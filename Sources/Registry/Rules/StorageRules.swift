@@ -15,6 +15,7 @@ enum ClaimRules {
             }
         }
         if old == nil { object["status"] = ["phase": "Pending"] }
+        if let old { try ClaimExpansion.admit(object, over: old, context) }
     }
 
     static func validate(_ object: JSON, _ old: JSON?, _ context: KindRules.Context) -> [APIStatus.Cause] {
@@ -59,8 +60,9 @@ enum ClaimRules {
         if Self.dropNulls(before) != Self.dropNulls(after) {
             causes.append(.forbidden("spec", "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"))
         }
-        let (size, asked) = (Quantity(object["spec"]["resources"]["requests"]["storage"]), Quantity(old["spec"]["resources"]["requests"]["storage"]))
-        if isBound, let size, let asked, size < asked {
+        // Less than before, yet more than there is, takes back an expansion that cannot be done.
+        let (size, asked, there) = (ClaimExpansion.request(object), ClaimExpansion.request(old), Quantity(old["status"]["capacity"]["storage"]))
+        if isBound, let size, let asked, size < asked, size <= there ?? asked {
             causes.append(.forbidden("spec.resources.requests.storage", "field can not be less than status.capacity"))
         }
         if old["spec"]["volumeMode"] != object["spec"]["volumeMode"] {

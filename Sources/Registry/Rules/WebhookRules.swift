@@ -72,7 +72,7 @@ enum WebhookRules {
 
     // MARK: clientConfig (apiserver/pkg/util/webhook/validation.go)
 
-    private static func client(_ config: JSON, _ field: String) -> [APIStatus.Cause] {
+    static func client(_ config: JSON, _ field: String) -> [APIStatus.Cause] {
         switch (config.has("url"), config.has("service")) {
         case (true, true), (false, false): return [.required(field, "exactly one of url or service is required")]
         case (true, false): return url(config["url"].stringValue ?? "", "\(field).url") + authorities(config, field)

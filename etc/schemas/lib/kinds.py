@@ -60,7 +60,7 @@ def entry(group, version, kind, facts, definition, resource):
         "group": group, "version": version, "kind": kind, "listKind": kind + "List", "plural": resource["plural"],
         "singular": kind.lower(), "shortNames": facts.get("shortNames", []), "categories": facts.get("categories", []),
         "namespaced": resource["namespaced"], "definition": definition, "subresources": sorted(resource["subresources"]),
-        "verbs": sorted(resource["verbs"]), "serve": facts.get("serve", False), "storage": True, "custom": False,
+        "verbs": facts.get("verbs") or sorted(resource["verbs"]), "serve": facts.get("serve", False), "storage": True, "custom": False,
         "columns": [column(text) for text in facts.get("columns", PLAIN_COLUMNS)],
     }
 

@@ -1,6 +1,8 @@
 """Who may do what, and the cluster's own state."""
 
+import base64
 import json
+import subprocess
 
 from . import behaviour, equal, has
 
@@ -40,6 +42,32 @@ def token(k):
     equal(text.count("."), 2)
     refused = k.run("get", "cm", f"--token={text}", check=False, bare=True)
     has(refused.stderr, f"system:serviceaccount:{k.ns}:robot")
+
+
+@behaviour("a certificate is asked for and approved, another one denied", quick=True)
+def certificate(k):
+    for name in ("ann", "eve"):
+        subprocess.run(["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", k.work / f"{name}.key",
+                        "-out", k.work / f"{name}.csr", "-subj", f"/O=students/CN={name}"], check=True, capture_output=True)
+        k.run("create", "-f", "-", input={
+            "apiVersion": "certificates.k8s.io/v1", "kind": "CertificateSigningRequest", "metadata": {"name": f"{k.ns}-{name}"},
+            "spec": {"request": base64.b64encode((k.work / f"{name}.csr").read_bytes()).decode(), "signerName": "kubernetes.io/kube-apiserver-client",
+                     "usages": ["client auth"]}})
+    has(k.run("certificate", "approve", f"{k.ns}-ann").stdout, "approved")
+    has(k.run("certificate", "deny", f"{k.ns}-eve").stdout, "denied")
+    k.run("wait", f"csr/{k.ns}-ann", "--for=condition=Approved", "--timeout=10s")
+    found = [k.run("get", "csr", f"{k.ns}-{name}", "--no-headers").stdout.split()[-1] for name in ("ann", "eve")]
+    assert found[0] in ("Approved", "Approved,Issued") and found[1] == "Denied", found
+    k.run("delete", "csr", f"{k.ns}-ann", f"{k.ns}-eve")
+
+
+@behaviour("what a cluster has of itself: APIServices, component statuses, flow schemas, leases")
+def itself(k):
+    equal(k.run("get", "apiservice", "v1.batch", "--no-headers").stdout.split()[:3], ["v1.batch", "Local", "True"])
+    has(k.run("get", "componentstatuses").stdout, "scheduler", "Healthy")
+    has(k.run("get", "flowschemas").stdout, "catch-all", "global-default")
+    assert k.run("get", "leases", "-n", "kube-node-lease", "-o", "name").stdout.startswith("lease.coordination.k8s.io/")
+    has(k.run("api-resources").stdout, "RuntimeClass", "CertificateSigningRequest", "PriorityLevelConfiguration", "ComponentStatus", "Binding")
 
 
 @behaviour("cluster-info and its dump tell the lab's state")

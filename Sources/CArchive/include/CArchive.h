@@ -1,0 +1,22 @@
+// libarchive's headers for Swift (reading and writing tar, with gzip, zstd, xz and bzip2), and what else of C unpacking needs
+// that Swift's Glibc module leaves out.
+#ifndef CARCHIVE_H
+#define CARCHIVE_H
+#include <archive.h>
+#include <archive_entry.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+// archive_set_error is variadic, which Swift cannot call.
+void carchive_fail(struct archive *archive, const char *message);
+
+// Extended attributes of the path itself; a link is not followed. 0, or -1 with errno.
+int carchive_set_attribute(const char *path, const char *name, const void *value, size_t size);
+bool carchive_has_attribute(const char *path, const char *name);
+
+// Everything that was written to the file system of a descriptor is on disk afterwards.
+int carchive_sync(int descriptor);
+
+bool carchive_contains(const void *bytes, size_t count, const void *needle, size_t length);
+
+#endif
