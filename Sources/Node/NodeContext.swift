@@ -12,7 +12,7 @@ final class NodeContext: Sendable {
     let prober: any Prober
     let settings: NodeSettings
     let machine: Machine
-    let gpus: GPUPool
+    let devices: DevicePool
     let logger: Logger
     let clock: @Sendable () -> Timestamp
     /// The pods that want to be looked at.
@@ -35,7 +35,7 @@ final class NodeContext: Sendable {
         self.tokens = tokens
         self.settings = settings
         self.machine = machine
-        gpus = GPUPool(all: machine.gpus)
+        devices = DevicePool(inventory: machine.devices)
         self.logger = logger
         self.clock = clock
         queue = WakeQueue()

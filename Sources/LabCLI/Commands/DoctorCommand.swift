@@ -2,6 +2,7 @@ import ArgumentParser
 import Glibc
 import Images
 import KubeModel
+import Node
 
 struct DoctorCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -21,9 +22,12 @@ struct DoctorCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The directory of the files that ship with Kindling.", valueName: "dir"), completion: .directory)
     var share: String?
 
+    @Option(help: ArgumentHelp("A directory of CDI files, beside /etc/cdi and /var/run/cdi.", valueName: "dir"), completion: .directory)
+    var cdiDir: [String] = []
+
     func run() throws {
         if let output, output != "json" { throw ValidationError("-o: expected json, found '\(output)'") }
-        let findings = Self.examine(LabContext.current, share: share)
+        let findings = Self.examine(LabContext.current, share: share, cdiDirectories: cdiDir)
         if output != nil {
             Output.line(PrettyJSON.text(.array(findings.map(\.json))))
         } else {
@@ -33,7 +37,7 @@ struct DoctorCommand: ParsableCommand {
         if !missing.isEmpty { throw CommandError("not ready: \(missing.map(\.name).joined(separator: "; "))") }
     }
 
-    static func examine(_ context: LabContext, share given: String?) -> [Finding] {
+    static func examine(_ context: LabContext, share given: String?, cdiDirectories: [String] = []) -> [Finding] {
         let share = try? ShareDirectory.locate(explicit: given).path
         func file(_ name: String) -> String? {
             guard let share, let bytes = try? SmallFile.readIfPresent("\(share)/\(name)") else { return nil }
@@ -49,6 +53,7 @@ struct DoctorCommand: ParsableCommand {
             .findings
         findings +=
             HostChecks(environment: context.environment, isRoot: context.isRoot, state: context.paths.state, user: user, uid: uid).findings
+        findings.append(DeviceCheck(report: DeviceReport(directories: cdiDirectories)).finding)
         if let share, let list = file("setup/packages.txt") {
             let isSource = SmallFile.exists("\(share)/../Package.swift")
             findings.append(PackageChecks(environment: context.environment, list: list, forBuilding: isSource).finding)
