@@ -165,7 +165,7 @@ actor PodWorker {
         if isCleaned { return }
         try unlessLeaving { try keepFiles() }
         if let address { context.network.release(address) }
-        context.devices.release(uid)
+        for waiting in context.devices.release(uid) { context.queue.add(waiting) }
         context.configUsers.set(key, [])
         if record != nil {
             PodVolumes.unmount(directory.volumes)

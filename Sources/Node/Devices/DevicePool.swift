@@ -1,3 +1,4 @@
+import Catalogue
 import KubeModel
 import Synchronization
 
@@ -36,6 +37,8 @@ final class DevicePool: Sendable {
         let resource: String
         let wanted: Int
         let free: Int
+        /// Those that pods have, too.
+        let all: Int
         let container: String
 
         var description: String {
@@ -46,6 +49,7 @@ final class DevicePool: Sendable {
     let inventory: DeviceInventory
     /// By device the pods that have it, once for each share that a pod has.
     private let holders = Mutex<[String: [String]]>([:])
+    private let waiting = Mutex<Set<ObjectKey>>([])
 
     init(inventory: DeviceInventory) {
         self.inventory = inventory
@@ -97,11 +101,22 @@ final class DevicePool: Sendable {
         }
     }
 
-    func release(_ uid: String) {
-        holders.withLock { holders in
-            for name in holders.keys { holders[name]?.removeAll { $0 == uid } }
+    /// - Returns: the pods that wait for devices, to be looked at now.
+    func release(_ uid: String) -> Set<ObjectKey> {
+        let hadSome = holders.withLock { holders in
+            let names = holders.filter { $0.value.contains(uid) }.keys
+            for name in names { holders[name]?.removeAll { $0 == uid } }
+            return !names.isEmpty
+        }
+        guard hadSome else { return [] }
+        return waiting.withLock { waiting in
+            defer { waiting = [] }
+            return waiting
         }
     }
+
+    /// Notes a pod that is to be looked at when devices are given back.
+    func wait(_ key: ObjectKey) { _ = waiting.withLock { $0.insert(key) } }
 
     /// How many shares of a resource nobody has.
     func free(_ resource: String) -> Int { holders.withLock { free(resource, $0) } }
@@ -124,13 +139,13 @@ final class DevicePool: Sendable {
         let names = inventory.resources[resource] ?? []
         let shares = inventory.shares(of: resource)
         let available = free(resource, holders)
-        guard count <= available else { throw Shortage(resource: resource, wanted: count, free: available, container: container.name) }
+        guard count <= available else { throw Shortage(resource: resource, wanted: count, free: available, all: names.count * shares, container: container.name) }
         var taken: [String] = []
         while taken.count < count {
             let open = names.filter { (holders[$0]?.count ?? 0) < shares }
             func rank(_ name: String) -> (Int, Int) { (taken.count { $0 == name }, holders[name]?.count ?? 0) }
             guard let next = open.min(by: { rank($0) < rank($1) }) else {
-                throw Shortage(resource: resource, wanted: count, free: available, container: container.name)
+                throw Shortage(resource: resource, wanted: count, free: available, all: names.count * shares, container: container.name)
             }
             holders[next, default: []].append(uid)
             taken.append(next)

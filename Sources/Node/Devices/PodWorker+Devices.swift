@@ -2,20 +2,27 @@ import Catalogue
 import KubeModel
 
 extension PodWorker {
-    /// The pod's devices, now its own. Where they are not to be had the pod waits, and tells so once.
+    /// The pod's devices, now its own. Where they are not to be had the pod waits for another that gives some back.
     func takeDevices(_ spec: PodSpec) throws(StartProblem) -> DeviceAssignment {
         do {
-            var assignment = try context.devices.take(for: spec, uid: uid)
-            assignment.annotated = DeviceAnnotations.devices(of: spec.object.value)
-            return assignment
+            return try assign(spec)
         } catch {
-            if toldProblem != error.description {
+            // The scheduler gives a pod's share away when the pod has ended, a moment before its devices come back: that is told to
+            // nobody. What came back before this pod was noted is seen by asking again.
+            context.devices.wait(key)
+            if let assignment = try? assign(spec) { return assignment }
+            if error.wanted > error.all, toldProblem != error.description {
                 toldProblem = error.description
                 context.client.event(spec.object, type: "Warning", reason: "UnexpectedAdmissionError", message: error.description)
             }
-            // The scheduler counts them, so this is a pod that was bound by other means, or one whose predecessor still ends.
-            throw StartProblem(retryAfter: .seconds(1))
+            throw StartProblem(retryAfter: .seconds(30))
         }
+    }
+
+    private func assign(_ spec: PodSpec) throws(DevicePool.Shortage) -> DeviceAssignment {
+        var assignment = try context.devices.take(for: spec, uid: uid)
+        assignment.annotated = DeviceAnnotations.devices(of: spec.object.value)
+        return assignment
     }
 
     /// What a container is given; a device that has gone since the pod was given it keeps the container waiting.
