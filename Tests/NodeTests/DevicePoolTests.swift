@@ -26,7 +26,7 @@ struct DevicePoolTests {
     }
 
     static func container(_ name: String, _ count: Int) -> JSON {
-        ["name": .string(name), "image": "x", "command": ["x"], "resources": ["limits": ["nvidia.com/gpu": JSON(count)]]]
+        ["name": .string(name), "image": "busybox", "command": ["x"], "resources": ["limits": ["nvidia.com/gpu": JSON(count)]]]
     }
 
     @Test func wholeDevicesAreNeverShared() throws {
@@ -85,7 +85,8 @@ struct DevicePoolTests {
         #expect(node.status["capacity"]["nvidia.com/gpu"] == "2" && node.status["allocatable"]["nvidia.com/gpu"] == "2")
         #expect(node.metadata["annotations"][DeviceReport.foundAnnotation] == "nvidia.com/gpu: 0, 1 (/cdi/x.yaml)")
         try await lab.create("first", ask(2))
-        try await lab.waitForPhase("first", "Running")
+        let first = try await lab.waitForPhase("first", "Running")
+        #expect(first?.status["qosClass"] == "BestEffort")
         try await lab.create("second", ask(1))
         let waiting = try #require(
             try await lab.wait(lab.key("second"), "refusal") { $0?.condition("PodScheduled")["reason"] == "Unschedulable" })
