@@ -29,6 +29,7 @@ enum Bootstrap {
         }
         if client.get(.configMaps, namespace: "kubeflow", name: "trial-templates") == nil { try await client.create(trialTemplates) }
         try await APIService.publish(client)
+        try await NameService.publish(client)
         try await Accounts.publish(client)
     }
 

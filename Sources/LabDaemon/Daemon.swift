@@ -1,5 +1,6 @@
 import Access
 import Catalogue
+import ClusterNetwork
 import ControllerRuntime
 import Dispatch
 import Glibc
@@ -48,8 +49,12 @@ public struct Daemon: Sendable {
         let tokens = TokenIssuer(key: try authority.tokenKey(), catalogue: catalogue, clock: .system)
         try await bootstrap(registry)
         let helper = HelperClient(runtimeDirectory: paths.runtime)
-        let network = try await makeNetwork(helper)
+        let (network, pods) = try await makeNetwork(helper)
+        let uplink = options.hasUplink ? try await helper.uplinkUp() : nil
+        if let uplink { try await network.allowEgress(through: uplink) }
         let agent = try await makeNode(registry, helper, network, tokens)
+        let names = try await NameService.start(
+            catalogue: catalogue, domain: Self.clusterDomain, pods: pods, nameservers: uplink?.nameservers ?? [], logger: logger)
         let database = try await DBManagerServer(
             DBManager(registry: registry), address: "\(PodNetwork.gateway)", socketPath: "\(paths.runtime)/\(DBManagerServer.socketName)",
             logger: logger)
@@ -80,6 +85,7 @@ public struct Daemon: Sendable {
             await serving.value
             group.cancelAll()
         }
+        await names.stop()
         await database.stop()
         await agent.shutdown()
         unlink(paths.record)
@@ -95,12 +101,14 @@ public struct Daemon: Sendable {
         ])
     }
 
-    private func makeNetwork(_ helper: HelperClient) async throws -> PodNetwork {
+    /// The network of pods, and the addresses that they have.
+    private func makeNetwork(_ helper: HelperClient) async throws -> (PodNetwork, IPv4Range) {
         let paths = options.paths
         let host = try await helper.host()
-        let configuration = PodNetworkConfiguration(
-            directory: "\(paths.state)/networks", range: AddressPool.chooseRange(hostRoutes: host.routes), mtu: host.mtu)
-        return try await PodNetwork.start(configuration, inUse: NodeAgent.recordedAddresses(stateDirectory: paths.state), logger: logger)
+        let range = AddressPool.chooseRange(hostRoutes: host.routes)
+        let configuration = PodNetworkConfiguration(directory: "\(paths.state)/networks", range: range, mtu: host.mtu)
+        let inUse = NodeAgent.recordedAddresses(stateDirectory: paths.state)
+        return (try await PodNetwork.start(configuration, inUse: inUse, logger: logger), range)
     }
 
     private func makeNode(_ registry: Registry, _ helper: HelperClient, _ network: PodNetwork, _ tokens: TokenIssuer) async throws -> NodeAgent {
@@ -110,6 +118,8 @@ public struct Daemon: Sendable {
         let images = ImageStore(state: paths.state, share: share, cache: CacheDirectory.standard(isRoot: options.isRoot))
         var settings = NodeSettings(name: Self.nodeName(), stateDirectory: paths.state)
         settings.cpuOvercommit = options.cpuOvercommit
+        settings.clusterDomain = Self.clusterDomain
+        settings.clusterDNS = ServiceRange.nameserver.description
         settings.nameservers = host.nameservers
         settings.searchDomains = host.search
         settings.version = Version.kubernetes
@@ -120,7 +130,6 @@ public struct Daemon: Sendable {
         do { try await helper.remember(groups: runtime.ownGroups) } catch {
             logger.warning("empty control groups will stay behind", metadata: ["error": "\(error)"])
         }
-        if options.hasUplink { try await network.allowEgress(through: try await helper.uplinkUp()) }
         return try NodeAgent(
             registry: registry, runtime: runtime, network: network, images: images, settings: settings, logger: logger,
             tokens: TokenManager(issuer: tokens, catalogue: registry.catalogue))
@@ -210,6 +219,8 @@ public struct Daemon: Sendable {
     }
 
     // MARK: Names
+
+    private static let clusterDomain = "cluster.local"
 
     /// The machine's name as a DNS subdomain.
     private static func nodeName() -> String {

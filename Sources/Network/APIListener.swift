@@ -13,12 +13,7 @@ extension PodNetwork {
     /// their router arrives, and `kp*` interfaces may reach this one port only (`Firewall`).
     /// - Returns: a bound, listening socket, which is the caller's.
     public func listenForPods() throws(NetworkError) -> Int32 {
-        let link = kd_nl_open()
-        guard link >= 0 else { throw .system(link, "opening netlink") }
-        defer { close(link) }
-        let result = kd_nl_address_add(link, "lo", Self.apiAddress.bits, 32)
-        // The labd before has left it: the namespace is the helper's.
-        guard result == 0 || result == -EEXIST else { throw .system(result, "giving lo the address \(Self.apiAddress)") }
+        try ServiceRange.own(Self.apiAddress)
         return try Self.listen(Self.apiAddress, Self.apiPort)
     }
 

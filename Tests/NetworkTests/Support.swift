@@ -184,6 +184,13 @@ struct Socket: Sendable {
         return all
     }
 
+    /// One datagram.
+    func readPacket() -> [UInt8] {
+        var buffer = [UInt8](repeating: 0, count: 65536)
+        let n = recv(fd, &buffer, buffer.count, 0)
+        return Array(buffer.prefix(max(0, n)))
+    }
+
     var port: Int {
         var raw = sockaddr_in()
         var size = socklen_t(MemoryLayout<sockaddr_in>.size)

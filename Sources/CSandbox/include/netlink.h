@@ -20,6 +20,8 @@ int kd_nl_ifindex(int nl, const char *name);
 int kd_nl_link_up(int nl, const char *name);
 int kd_nl_link_delete(int nl, const char *name);
 int kd_nl_address_add(int nl, const char *name, uint32_t address, int prefix);
+// A route to a block of addresses on `name`; what the namespace's own programs send there is from `source`. Replaces an earlier one.
+int kd_nl_route(int nl, const char *name, uint32_t destination, int prefix, uint32_t source);
 int kd_nl_default_route(int nl, const char *name, uint32_t gateway);
 // A veth pair: `name` in nl's namespace, up, and `peer` in the namespace of descriptor `peer_netns`, still down.
 int kd_nl_veth(int nl, const char *name, const char *peer, int peer_netns, int mtu);
