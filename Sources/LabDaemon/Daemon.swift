@@ -59,6 +59,7 @@ public struct Daemon: Sendable {
             DBManager(registry: registry), address: "\(PodNetwork.gateway)", socketPath: "\(paths.runtime)/\(DBManagerServer.socketName)",
             logger: logger)
         let exposer = LoopbackExposer(helper: helper, logger: logger)
+        let nodePorts = NodePorts(helper: helper, logger: logger)
         let server = APIServer(
             registry: registry, logs: PodLogsAdapter(agent: agent), streams: PodStreamsAdapter(agent: agent),
             operations: LabOperationsAdapter(agent: agent), metrics: MetricsAdapter(agent: agent),
@@ -75,7 +76,7 @@ public struct Daemon: Sendable {
         let serving = Task { await serve(server, [socket.descriptor, podSocket], tls) }
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await serving.value }
-            group.addTask { await runControllers(registry, agent, exposer, authority, tokens) }
+            group.addTask { await runControllers(registry, agent, exposer, nodePorts, authority, tokens) }
             group.addTask { await stop.wait() }
             group.addTask { await endWithState(agent) }
             // Whatever ends first ends the daemon: a server that cannot serve is no use.
@@ -176,7 +177,9 @@ public struct Daemon: Sendable {
         }
     }
 
-    private func runControllers(_ registry: Registry, _ agent: NodeAgent, _ exposer: LoopbackExposer, _ authority: Authority, _ tokens: TokenIssuer) async {
+    private func runControllers(
+        _ registry: Registry, _ agent: NodeAgent, _ exposer: LoopbackExposer, _ nodePorts: NodePorts, _ authority: Authority, _ tokens: TokenIssuer
+    ) async {
         let manager = ControllerManager(catalogue: registry.catalogue, logger: logger)
         let workloads = workloadReconcilers(registry: registry, certificate: authority.pem, metrics: MetricsAdapter(agent: agent))
         let katib: [any Reconciler] = [
@@ -191,6 +194,7 @@ public struct Daemon: Sendable {
         let others: [any Reconciler] =
             access + [WorkflowReconciler(registry: registry, outputs: StepOutputAdapter(agent: agent))]
             + notebookReconcilers(registry: registry, exposer: exposer)
+            + [ServiceProxy(client: Client(registry: registry, manager: "kube-proxy"), host: nodePorts, logger: logger)]
         await withDiscardingTaskGroup { group in
             group.addTask { await manager.run(workloads + katib + others + agent.reconcilers) }
             if let collector = workloads.lazy.compactMap({ $0 as? GarbageCollector }).first {

@@ -50,4 +50,7 @@ int kd_pod_network_is_idle(const char *pin);
 int kd_is_pinned(const char *path);
 // Names of the interfaces in nl's namespace that begin with `prefix`, each ended by a zero byte; gives the bytes used.
 long kd_nl_interfaces(int nl, const char *prefix, char *buffer, size_t capacity);
+// Forgets the UDP flows that were sent to addresses of the block and led on to somebody who is not among `living` (address << 16 |
+// port, ascending). In the calling process's network namespace. Gives how many were forgotten.
+long kd_conntrack_forget(uint32_t network, int prefix, const uint64_t *living, size_t count);
 #endif
