@@ -52,14 +52,17 @@ public struct Daemon: Sendable {
         let (network, pods) = try await makeNetwork(helper)
         let uplink = options.hasUplink ? try await helper.uplinkUp() : nil
         if let uplink { try await network.allowEgress(through: uplink) }
-        let agent = try await makeNode(registry, helper, network, tokens)
+        let policies = PolicyEnforcer(catalogue: catalogue)
+        let agent = try await makeNode(registry, helper, network, tokens, policies)
         let names = try await NameService.start(
             catalogue: catalogue, domain: Self.clusterDomain, pods: pods, nameservers: uplink?.nameservers ?? [], logger: logger)
         let database = try await DBManagerServer(
             DBManager(registry: registry), address: "\(PodNetwork.gateway)", socketPath: "\(paths.runtime)/\(DBManagerServer.socketName)",
             logger: logger)
         let exposer = LoopbackExposer(helper: helper, logger: logger)
-        let nodePorts = NodePorts(helper: helper, logger: logger)
+        let networking: [any Reconciler] = [
+            ServiceProxy(client: Client(registry: registry, manager: "kube-proxy"), host: NodePorts(helper: helper, logger: logger), logger: logger), policies,
+        ]
         let server = APIServer(
             registry: registry, logs: PodLogsAdapter(agent: agent), streams: PodStreamsAdapter(agent: agent),
             operations: LabOperationsAdapter(agent: agent), metrics: MetricsAdapter(agent: agent),
@@ -76,7 +79,7 @@ public struct Daemon: Sendable {
         let serving = Task { await serve(server, [socket.descriptor, podSocket], tls) }
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await serving.value }
-            group.addTask { await runControllers(registry, agent, exposer, nodePorts, authority, tokens) }
+            group.addTask { await runControllers(registry, agent, exposer, networking, authority, tokens) }
             group.addTask { await stop.wait() }
             group.addTask { await endWithState(agent) }
             // Whatever ends first ends the daemon: a server that cannot serve is no use.
@@ -112,7 +115,9 @@ public struct Daemon: Sendable {
         return (try await PodNetwork.start(configuration, inUse: inUse, logger: logger), range)
     }
 
-    private func makeNode(_ registry: Registry, _ helper: HelperClient, _ network: PodNetwork, _ tokens: TokenIssuer) async throws -> NodeAgent {
+    private func makeNode(
+        _ registry: Registry, _ helper: HelperClient, _ network: PodNetwork, _ tokens: TokenIssuer, _ policies: PolicyEnforcer
+    ) async throws -> NodeAgent {
         let paths = options.paths
         let host = try await helper.host()
         let share = try ShareDirectory.locate(explicit: options.share)
@@ -133,7 +138,7 @@ public struct Daemon: Sendable {
         }
         return try NodeAgent(
             registry: registry, runtime: runtime, network: network, images: images, settings: settings, logger: logger,
-            tokens: TokenManager(issuer: tokens, catalogue: registry.catalogue))
+            tokens: TokenManager(issuer: tokens, catalogue: registry.catalogue), gate: policies)
     }
 
     private func listen(_ helper: HelperClient) async throws -> ListeningSocket {
@@ -178,7 +183,7 @@ public struct Daemon: Sendable {
     }
 
     private func runControllers(
-        _ registry: Registry, _ agent: NodeAgent, _ exposer: LoopbackExposer, _ nodePorts: NodePorts, _ authority: Authority, _ tokens: TokenIssuer
+        _ registry: Registry, _ agent: NodeAgent, _ exposer: LoopbackExposer, _ networking: [any Reconciler], _ authority: Authority, _ tokens: TokenIssuer
     ) async {
         let manager = ControllerManager(catalogue: registry.catalogue, logger: logger)
         let workloads = workloadReconcilers(registry: registry, certificate: authority.pem, metrics: MetricsAdapter(agent: agent))
@@ -194,7 +199,7 @@ public struct Daemon: Sendable {
         let others: [any Reconciler] =
             access + [WorkflowReconciler(registry: registry, outputs: StepOutputAdapter(agent: agent))]
             + notebookReconcilers(registry: registry, exposer: exposer)
-            + [ServiceProxy(client: Client(registry: registry, manager: "kube-proxy"), host: nodePorts, logger: logger)]
+            + networking
         await withDiscardingTaskGroup { group in
             group.addTask { await manager.run(workloads + katib + others + agent.reconcilers) }
             if let collector = workloads.lazy.compactMap({ $0 as? GarbageCollector }).first {

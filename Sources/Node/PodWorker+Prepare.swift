@@ -52,6 +52,7 @@ extension PodWorker {
         do {
             try record.write(to: directory.path)
             try writeFiles(spec, address.address)
+            try await context.gate?.admit(spec.object, address: address.address)
         } catch {
             context.network.release(address)
             throw error

@@ -54,6 +54,8 @@ private actor ServiceProxyState {
     /// What is open, by port of the node, and of which Services it was said that theirs is not.
     private var open: [Int: PortTarget] = [:]
     private var refused: Set<Int> = []
+    /// Whether what an earlier labd left open was looked through.
+    private var isTidy = false
 
     init(client: Client, host: any NodePortHost, logger: Logger) {
         self.client = client
@@ -113,7 +115,8 @@ private actor ServiceProxyState {
     private func openPorts() async -> ReconcileResult {
         var wanted: [Int: (target: PortTarget, service: ObjectKey)] = [:]
         for (key, rules) in rules { for (port, target) in rules.hostPorts { wanted[port] = (target, key) } }
-        if open.keys.contains(where: { wanted[$0] == nil }) || open.isEmpty { await host.closeAll(except: Set(wanted.keys)) }
+        if !isTidy || open.keys.contains(where: { wanted[$0] == nil }) { await host.closeAll(except: Set(wanted.keys)) }
+        isTidy = true
         open = open.filter { wanted[$0.key]?.target == $0.value }
         refused.formIntersection(wanted.keys)
         for (port, (target, key)) in wanted where open[port] == nil {
