@@ -43,12 +43,11 @@ def test_a_service_leads_to_its_ready_endpoints(lab, ns, shows):
 
 
 def test_affinity_keeps_a_client_with_its_endpoint(lab, ns, shows):
-    affinity = {"sessionAffinity": "ClientIP", "sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 3}}}
+    affinity = {"sessionAffinity": "ClientIP", "sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 600}}}
     lab.kubectl("apply", "-n", ns, "-f", "-", input=[
         service("web", "web", **affinity), *(server(f"web-{number}", "web") for number in (0, 1, 2)), *(client(f"c{number}") for number in range(2))])
     ready(lab, ns, "web-0", "web-1", "web-2", "c0", "c1")
     until(lambda: len(lab.list("endpointslices", ns)[0]["endpoints"] or []) == 3)
-    time.sleep(4)  # what was chosen before all were there is forgotten
     chosen = [names(ask(lab, ns, f"c{number}", "tcp/web/80/15")[0]) for number in range(2)]
     assert [len(each) for each in chosen] == [1, 1]
     again = names(ask(lab, ns, "c0", "tcp/web/80/15")[0])

@@ -21,11 +21,9 @@ public struct ServiceProxy: Reconciler {
     /// All Services are one table.
     public let concurrency = 1
     public let sources: [EventSource]
-    private let client: Client
     private let state: ServiceProxyState
 
     public init(client: Client, host: any NodePortHost, logger: Logger) {
-        self.client = client
         state = ServiceProxyState(client: client, host: host, logger: logger)
         sources = [
             .objects(.services),

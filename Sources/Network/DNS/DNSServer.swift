@@ -41,7 +41,7 @@ public final class DNSServer: Sendable {
                     .bind(host: address, port: datagrams.localAddress?.port ?? port).get()
                 return DNSServer([datagrams, streams])
             } catch {
-                try? await datagrams.close()
+                try? await datagrams.close().get()
                 throw error
             }
         } catch {
@@ -52,7 +52,7 @@ public final class DNSServer: Sendable {
     /// Where it answers.
     public var port: Int { channels.first?.localAddress?.port ?? 0 }
 
-    public func stop() async { for channel in channels { try? await channel.close() } }
+    public func stop() async { for channel in channels { try? await channel.close().get() } }
 }
 
 /// Connections over TCP at once; a pod that holds many keeps no datagram waiting.
