@@ -12,10 +12,9 @@ import Testing
 
     init() async throws {
         lab = try await Lab()
+        let pods = try #require(IPv4Range("10.88.0.0/16"))
         names = try #require(
-            ClusterNames(
-                catalogue: lab.catalogue, domain: "cluster.local", server: ServiceRange.nameserver,
-                ranges: [ServiceRange.range, try #require(IPv4Range("10.88.0.0/16"))]))
+            ClusterNames(catalogue: lab.catalogue, domain: "cluster.local", server: ServiceRange.nameserver, ranges: [ServiceRange.range, pods]))
     }
 
     private func lookup(_ name: String, _ type: DNSType = .a) -> DNSLookup {
