@@ -96,7 +96,7 @@ def test_pods_of_a_statefulset_have_names(lab, ns, shows):
         {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "db"}, "spec": {
             "replicas": 2, "serviceName": "db", "selector": {"matchLabels": {"app": "db"}},
             "template": {"metadata": {"labels": {"app": "db"}}, "spec": sleep}}}])
-    lab.wait("pod/db-1", "condition=Ready", ns)
+    lab.wait("statefulset/db", "jsonpath={.status.readyReplicas}=2", ns)
     lab.wait("pod/slow", "jsonpath={.status.phase}=Running", ns)
     addresses = [lab.get("pod", name, ns)["status"]["podIP"] for name in ("db-0", "db-1", "slow")]
     zone = f"{ns}.svc.cluster.local"
