@@ -29,7 +29,8 @@ def test_ingress(lab, ns, shows):
     lab.kubectl("apply", "-n", ns, "-f", "-", input=policy("deny", podSelector=WEB, policyTypes=["Ingress"]))
     until(lambda: meets(lab, ns, "stranger", "tcp/web/80/1") == [FAILS])
     assert meets(lab, ns, "friend", "tcp/web/443/1", "udp/web/53/1") == [FAILS, FAILS]
-    assert meets(lab, ns, "web", "tcp/127.0.0.1/8000/1", "tcp/web/80/1") == [PASSES, PASSES], "a pod reaches itself, through a Service too"
+    address = lab.get("service", "web", ns)["spec"]["clusterIP"]
+    assert meets(lab, ns, "web", "tcp/127.0.0.1/8000/1", f"tcp/{address}/80/1") == [PASSES, PASSES], "a pod reaches itself, through a Service too"
     # By a port's name, and only for one that is selected.
     lab.kubectl("apply", "-n", ns, "-f", "-", input=policy(
         "friends", podSelector=WEB, ingress=[{"from": [{"podSelector": {"matchLabels": {"role": "friend"}}}], "ports": [{"port": "http"}]}]))
