@@ -68,7 +68,7 @@ let package = Package(
         .target(name: "Workflows", dependencies: ["KubeModel", "Catalogue", "Registry", "ControllerRuntime", log], path: "Sources/Controllers/Workflows"),
         .target(name: "Notebooks", dependencies: ["KubeModel", "Catalogue", "Registry", "ControllerRuntime", log], path: "Sources/Controllers/Notebooks"),
         // Names, Services and NetworkPolicies of the cluster, made of what the catalogue holds.
-        .target(name: "ClusterNetwork", dependencies: ["KubeModel", "Catalogue", "Registry", "ControllerRuntime", "LabNetwork", log], path: "Sources/Controllers/Network"),
+        .target(name: "ClusterNetwork", dependencies: ["KubeModel", "Catalogue", "Registry", "ControllerRuntime", "LabNetwork", log, .product(name: "NIOPosix", package: "swift-nio")], path: "Sources/Controllers/Network"),
         // Compressed header blocks of SPDY, which kubectl's older streams speak.
         .target(name: "CSPDY", linkerSettings: [.linkedLibrary("z")]),
         .target(

@@ -17,9 +17,10 @@ extension PodNetwork {
         return try Self.listen(Self.apiAddress, Self.apiPort)
     }
 
-    private static func listen(_ address: IPv4Address, _ port: Int) throws(NetworkError) -> Int32 {
+    static func listen(_ address: IPv4Address, _ port: Int, isDatagram: Bool = false) throws(NetworkError) -> Int32 {
         let what = "listening on \(address):\(port) for pods"
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        let kind = Int32(isDatagram ? SOCK_DGRAM.rawValue : SOCK_STREAM.rawValue)
+        let descriptor = socket(AF_INET, kind | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw .system(errno, what) }
         var yes: Int32 = 1
         setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
@@ -30,7 +31,7 @@ extension PodNetwork {
         let bound = withUnsafePointer(to: &place) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
         }
-        guard bound == 0, Glibc.listen(descriptor, 512) == 0 else {
+        guard bound == 0, isDatagram || Glibc.listen(descriptor, 512) == 0 else {
             let error = errno
             close(descriptor)
             throw .system(error, what)

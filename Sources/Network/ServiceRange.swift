@@ -22,6 +22,13 @@ public enum ServiceRange {
         guard result == 0 || result == -EEXIST else { throw .system(result, "giving lo the address \(address)") }
     }
 
+    /// A socket at an address of the range or of the node, for those whom labd itself serves: listening, or bound for datagrams.
+    public static func listen(at address: IPv4Address, port: Int, isDatagram: Bool) throws(NetworkError) -> ListeningSocket {
+        if range.contains(address) { try own(address) }
+        let descriptor = try PodNetwork.listen(address, port, isDatagram: isDatagram)
+        return ListeningSocket(name: "\(address):\(port)", address: address.description, port: port, descriptor: descriptor)
+    }
+
     /// Leads what is sent to Services to lo, where it is refused unless the packet filter has led it to a pod before: without a route
     /// it would leave by the uplink, or be answered with another error than a Service without endpoints gives.
     public static func route() throws(NetworkError) {

@@ -137,3 +137,40 @@ def test_what_is_open_goes_on(lab, ns, shows):
     lab.wait("pod/hold", "jsonpath={.status.phase}=Succeeded", ns)
     assert lab.kubectl("logs", "hold", "-n", ns).stdout.strip() == "held"
     shows("an open connection goes on under a policy that denies all; new ones do not")
+
+
+def test_policies_outlive_labd(place, shows):
+    """A lab of its own, since its daemon is killed."""
+    lab, ns = place.lab("q"), "default"
+    lab.up()
+    try:
+        start(lab, ns)
+        address = lab.get("pod", "web", ns)["status"]["podIP"]
+        look = client("look", restartPolicy="Never")
+        look["spec"]["containers"][0]["command"] = ["python3", "-c", LOOK % address]
+        lab.kubectl("apply", "-n", ns, "-f", "-", input=[policy("deny", podSelector=WEB), policy("stay", podSelector={"matchLabels": {"role": "friend"}}, policyTypes=["Egress"])])
+        until(lambda: meets(lab, ns, "stranger", f"tcp/{address}/8000/1") == [FAILS])
+        lab.kubectl("apply", "-n", ns, "-f", "-", input=look)
+        lab.wait("pod/look", "condition=Ready", ns)
+        until(lambda: lab.kubectl("logs", "look", "-n", ns).stdout)
+        lab.kill_daemon()
+        lab.up()
+        lab.kubectl("delete", "networkpolicy", "deny", "-n", ns)
+        until(lambda: meets(lab, ns, "stranger", f"tcp/{address}/8000/1") == [PASSES])
+        assert meets(lab, ns, "friend", f"tcp/{address}/8000/1") == [FAILS], "the other policy holds as before"
+        lab.wait("pod/look", "jsonpath={.status.phase}=Succeeded", ns)
+        lines = lab.kubectl("logs", "look", "-n", ns).stdout.split()
+        assert lines[-1] == "through" and set(lines[:-1]) == {"kept"}, lines
+        shows(f"kept out {len(lines) - 1} times while labd was killed and started; let through when the policy was gone")
+    finally:
+        assert not lab.close()
+
+
+# Tries again and again and says what became of it, until it gets through.
+LOOK = """
+import socket
+while True:
+    try:
+        socket.create_connection(("%s", 8000), 0.2); print("through", flush=True); break
+    except TimeoutError: print("kept", flush=True)
+"""

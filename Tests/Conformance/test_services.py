@@ -126,6 +126,12 @@ def test_node_ports_on_loopback_and_from_pods(lab, ns, shows):
             time.sleep(0.1)
 
     assert until(look) == ["web-0", "169.254.1.1"]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(5)
+        sock.connect(("127.0.0.1", ports["dns"]))
+        for _ in range(3):
+            sock.send(b"?")
+            assert sock.recv(200).split()[0] == b"web-0"
     host = lab.get("pod", "c", ns)["status"]["hostIP"]
     tcp, udp = ask(lab, ns, "c", f"tcp/{host}/{ports['http']}/2", f"udp/{host}/{ports['dns']}/2")
     assert names(tcp) == {"web-0"} and names(udp) == {"web-0"}
@@ -170,6 +176,37 @@ def test_two_labs_do_not_see_each_other(lab, place, shows):
     finally:
         lab.kubectl("delete", "service/side", "pod/mine", "pod/side-c", "-n", "default", "--wait=false", check=False)
         assert not other.close()
+
+
+def test_without_nft_labd_carries_connections_itself(place, shows):
+    lab = place.lab("n")
+    # nft lies in a directory of administrators' programs; all else that a lab needs does not.
+    lab.lab("up", environment={"PATH": "/usr/bin:/bin"})
+    try:
+        ns = "default"
+        lab.kubectl("apply", "-n", ns, "-f", "-", input=[
+            service("web", "web", PORTS[:1] + PORTS[2:], type="NodePort", sessionAffinity="ClientIP"), server("web-0", "web"), server("web-1", "web"), client("c")])
+        ready(lab, ns, "web-0", "web-1", "c")
+        chosen = until(lambda: (names(ask(lab, ns, "c", "tcp/web/80/1")[0]) - {"ECONNREFUSED"}))
+        tcp, udp = ask(lab, ns, "c", "tcp/web/80/10", "udp/web/53/4")
+        assert names(tcp) == chosen and len(chosen) == 1 and names(udp) <= {"web-0", "web-1"}
+        lab.kubectl("patch", "service", "web", "-n", ns, "-p", '{"spec": {"sessionAffinity": "None"}}')
+        until(lambda: names(ask(lab, ns, "c", "tcp/web/80/10")[0]) == {"web-0", "web-1"})
+        port = lab.get("service", "web", ns)["spec"]["ports"][0]["nodePort"]
+        assert reach(port)[0] in {"web-0", "web-1"}
+        for pod in ("web-0", "web-1"):
+            lab.kubectl("exec", pod, "-n", ns, "--", "rm", "/tmp/serves")
+        until(lambda: names(ask(lab, ns, "c", "tcp/web/80/3")[0]) == {"ECONNREFUSED"})
+        # What nobody can enforce is not begun.
+        lab.kubectl("apply", "-n", ns, "-f", "-", input=[
+            {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "deny"}, "spec": {"podSelector": {}}}, client("late")])
+        until(lambda: "nft" in lab.kubectl("get", "events", "-n", ns, "--field-selector", "involvedObject.name=late").stdout)
+        assert lab.get("pod", "late", ns)["status"]["phase"] == "Pending"
+        told = lab.lab("doctor", check=False, environment={"PATH": "/usr/bin:/bin"}).stdout
+        assert "service proxy: labd itself" in told and "egress: none" in told
+        shows(f"ten connections to {chosen}, then to both; refused without endpoints; a pod that a policy selects waits")
+    finally:
+        assert not lab.close()
 
 
 def test_doctor_says_what_leads_to_services(lab, shows):

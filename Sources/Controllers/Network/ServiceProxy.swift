@@ -9,9 +9,9 @@ public import Registry
 public protocol NodePortHost: Sendable {
     /// Leads a port of the host's loopback to a Service. Again with another target, it leads there from then on.
     /// - Throws: where the port is somebody else's, with words for the user.
-    func open(port: Int, target: PortTarget) async throws
+    func open(_ port: HostPort, target: PortTarget) async throws
     /// Closes all but these, also what an earlier labd left open.
-    func closeAll(except ports: Set<Int>) async
+    func closeAll(except ports: Set<HostPort>) async
 }
 
 /// Leads what is sent to Services to their endpoints (upstream: kube-proxy). An open connection stays where it is; the rules outlive
@@ -44,14 +44,16 @@ private actor ServiceProxyState {
     private let host: any NodePortHost
     private let logger: Logger
     private let filter = PacketFilter(table: ServiceTable.name)
+    /// Only where there is no packet filter.
+    private var relay: ServiceRelay?
     private var rules: [ObjectKey: ServiceRules] = [:]
     private var isComplete = false
     private var isApplied = false
     /// Endpoints that spoke UDP when the kernel's flows were looked through last; nil before the first time.
     private var datagramEndpoints: Set<PortTarget>?
     /// What is open, by port of the node, and of which Services it was said that theirs is not.
-    private var open: [Int: PortTarget] = [:]
-    private var refused: Set<Int> = []
+    private var open: [HostPort: PortTarget] = [:]
+    private var refused: Set<HostPort> = []
     /// Whether what an earlier labd left open was looked through.
     private var isTidy = false
 
@@ -72,17 +74,28 @@ private actor ServiceProxyState {
             }
         } else {
             // The first time: what is not among all of them is an earlier labd's and goes.
-            try ServiceRange.route()
+            try await choose()
             for service in client.list(.services) { rules[service.key] = rules(of: service) }
             isComplete = true
         }
         if isChanged {
             isApplied = false
-            try await filter.apply(ServiceTable.table(rules.values))
+            if let relay {
+                await relay.apply(rules.values.flatMap(\.leads))
+            } else {
+                try await filter.apply(ServiceTable.table(rules.values))
+                forgetDatagrams()
+            }
             isApplied = true
-            forgetDatagrams()
         }
         return isChanged || !refused.isEmpty ? await openPorts() : .done
+    }
+
+    /// Whether the packet filter leads to endpoints, or labd itself.
+    private func choose() async throws {
+        guard let problem = await PacketFilter.problem() else { return try ServiceRange.route() }
+        logger.warning("Services are carried by labd itself, and end with it", metadata: ["why": "\(problem)"])
+        relay = ServiceRelay(logger: logger)
     }
 
     private func rules(of service: StoredObject) -> ServiceRules {
@@ -111,7 +124,7 @@ private actor ServiceProxyState {
     private static let retry = Duration.seconds(30)
 
     private func openPorts() async -> ReconcileResult {
-        var wanted: [Int: (target: PortTarget, service: ObjectKey)] = [:]
+        var wanted: [HostPort: (target: PortTarget, service: ObjectKey)] = [:]
         for (key, rules) in rules { for (port, target) in rules.hostPorts { wanted[port] = (target, key) } }
         if !isTidy || open.keys.contains(where: { wanted[$0] == nil }) { await host.closeAll(except: Set(wanted.keys)) }
         isTidy = true
@@ -119,7 +132,7 @@ private actor ServiceProxyState {
         refused.formIntersection(wanted.keys)
         for (port, (target, key)) in wanted where open[port] == nil {
             do {
-                try await host.open(port: port, target: target)
+                try await host.open(port, target: target)
                 open[port] = target
                 refused.remove(port)
             } catch {

@@ -1,6 +1,29 @@
 import KubeModel
 import LabNetwork
 
+/// A port of the node.
+public struct HostPort: Hashable, Sendable {
+    /// `tcp` or `udp`.
+    public var transport: String
+    public var number: Int
+
+    public init(transport: String, number: Int) {
+        self.transport = transport
+        self.number = number
+    }
+}
+
+/// Where one port of a Service leads, for whoever carries it there.
+struct ServiceLead: Hashable, Sendable {
+    var address: IPv4Address
+    var port: ServicePort
+    var nodePort: Int?
+    /// None where nobody is ready.
+    var targets: [PortTarget]
+    /// Seconds for which a client stays with its endpoint; nil without affinity.
+    var affinity: Int?
+}
+
 /// One Service as the packet filter serves it: kube-proxy's semantics (pkg/proxy/nftables) in chains that are never changed.
 struct ServiceRules: Hashable, Sendable {
     /// What leads to chains: `address . protocol . port` to `goto chain`.
@@ -9,8 +32,9 @@ struct ServiceRules: Hashable, Sendable {
     var nodePorts: [String: String] = [:]
     /// Ports of the node that nobody is behind.
     var deadNodePorts: Set<String> = []
-    /// What of those the host listens on for it, and where it leads: TCP.
-    var hostPorts: [Int: PortTarget] = [:]
+    /// What of those the host listens on for it, and where it leads.
+    var hostPorts: [HostPort: PortTarget] = [:]
+    var leads: [ServiceLead] = []
     var chains: [RuleTable.Chain] = []
     /// Who was sent where, by name.
     var affinities: Set<String> = []
@@ -36,7 +60,10 @@ struct ServiceRules: Hashable, Sendable {
             guard let parsed = ServicePort(port) else { continue }
             let targets = Self.targets(of: parsed, endpoints)
             let nodePort = hasNodePorts ? port["nodePort"].intValue.flatMap { (1...65535).contains($0) ? $0 : nil } : nil
-            if let nodePort, parsed.transport == "tcp" { hostPorts[nodePort] = PortTarget(address: address, port: parsed.number) }
+            leads.append(ServiceLead(address: address, port: parsed, nodePort: nodePort, targets: targets, affinity: timeout))
+            if let nodePort, parsed.transport != "sctp" {
+                hostPorts[HostPort(transport: parsed.transport, number: nodePort)] = PortTarget(address: address, port: parsed.number)
+            }
             if targets.isEmpty {
                 if let nodePort { deadNodePorts.insert("\(parsed.transport) . \(nodePort)") }
                 continue

@@ -107,7 +107,7 @@ struct KernelChecks {
 
     private var services: Finding {
         let name = "nft for Services and NetworkPolicies"
-        let less = "pods reach each other by address only, Services lead nowhere, and pods that a NetworkPolicy selects do not start"
+        let less = "service proxy: labd itself, so that connections end with it; and pods that a NetworkPolicy selects do not start"
         guard Programs.find("nft", environment) != nil else {
             return .limited(name, "nft(8) is missing: \(less)", "sudo apt-get install -y nftables")
         }

@@ -19,6 +19,26 @@ public actor PacketFilter {
         isKnown = true
     }
 
+    /// Whether the kernel and the machine can do what tables of Services need, tried in a table of its own that is gone at once.
+    /// - Returns: nil, or why not.
+    public static func problem() async -> String? {
+        let name = "ip kindling-trial"
+        let trial = """
+            add table \(name)
+            add map \(name) m { type ipv4_addr . inet_proto . inet_service : verdict; }
+            add chain \(name) c
+            add rule \(name) c meta l4proto tcp dnat ip to numgen random mod 2 map { 0 : 10.0.0.1 . 80, 1 : 10.0.0.2 . 80 }
+            add chain \(name) n { type nat hook prerouting priority -100; }
+            add rule \(name) n ip daddr . meta l4proto . th dport vmap @m
+            add chain \(name) f { type filter hook forward priority -10; }
+            add rule \(name) f ip daddr 10.96.0.0/16 reject
+            delete table \(name)
+
+            """
+        do throws(NetworkError) { try await run(trial) } catch { return error.message }
+        return nil
+    }
+
     /// Takes the table away; no error where there is none.
     public func remove() async throws(NetworkError) {
         isKnown = false
