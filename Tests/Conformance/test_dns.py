@@ -1,8 +1,12 @@
 """Names of the cluster as pods resolve them: through the C library and by hand, over UDP and TCP."""
 
 import json
+import os
+import subprocess
+import sys
 import textwrap
 
+from kindlingtest.lab import KUBECTL
 from kindlingtest.manifests import pod, shell
 
 # A small resolver: asks for NAME/TYPE words and prints for each a list of its own. Types are numbers of IANA.
@@ -129,3 +133,108 @@ def test_a_long_answer_goes_on_over_tcp(lab, ns, shows):
     lab.wait("pod/lib", "jsonpath={.status.phase}=Succeeded", ns)
     assert lab.kubectl("logs", "lib", "-n", ns).stdout.strip() == "300"
     shows(f"{len(short['answers'])} of 300 in {short['size']} bytes over UDP; all over TCP, and the C library finds all")
+
+
+# Another machine: its name server says one address for every name, and its other server greets.
+MACHINE = textwrap.dedent("""
+    import socket, struct, subprocess, threading
+    print("here", flush=True); input()
+    for words in ("link set lo up", "addr add 192.0.2.99/24 dev out1", "link set out1 up"): subprocess.run(["ip", *words.split()], check=True)
+    def names():
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); sock.bind(("192.0.2.99", 53))
+        while True:
+            data, peer = sock.recvfrom(65536)
+            end = data.index(b"\\0", 12) + 5
+            isA = data[end - 4:end - 2] == b"\\0\\1"
+            answer = data[:2] + struct.pack(">HHHHH", 0x8180, 1, isA, 0, 0) + data[12:end]
+            sock.sendto(answer + (b"\\xc0\\x0c" + struct.pack(">HHIH", 1, 1, 60, 4) + bytes([192, 0, 2, 99]) if isA else b""), peer)
+    threading.Thread(target=names).start()
+    server = socket.create_server(("192.0.2.99", 8080))
+    print("serves", flush=True)
+    while True: server.accept()[0].sendall(b"from outside")
+""")
+
+
+class Enclosure:
+    """A network of its own with one interface, behind which another machine seems to be."""
+
+    def __init__(self, lab):
+        self.lab = lab
+        self.resolver = lab.directory / "resolv.conf"
+        self.resolver.write_text("nameserver 192.0.2.99\n")
+        self.resolver.chmod(0o644)
+
+    def __enter__(self):
+        self.host = subprocess.Popen(["unshare", "--net", "sh", "-c", "echo here; exec sleep infinity"], stdout=subprocess.PIPE, text=True)
+        self.machine = subprocess.Popen(["unshare", "--net", sys.executable, "-c", MACHINE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        try:
+            return self.connect()
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def connect(self):
+        assert self.host.stdout.readline() == self.machine.stdout.readline() == "here\n"
+        for words in ("link set lo up", "link add out0 type veth peer name out1", f"link set out1 netns {self.machine.pid}", "addr add 192.0.2.1/24 dev out0",
+                      "link set out0 up", "route add default via 192.0.2.99"):
+            subprocess.run([*self.inside, "ip", *words.split()], check=True)
+        self.machine.stdin.write("\n")
+        self.machine.stdin.flush()
+        assert self.machine.stdout.readline() == "serves\n"
+        return self
+
+    def __exit__(self, *_):
+        for process in (self.machine, self.host):
+            process.kill()
+            process.wait()
+
+    @property
+    def inside(self):
+        return ["nsenter", f"--net=/proc/{self.host.pid}/ns/net"]
+
+    def run(self, *words):
+        account = self.lab.account
+        change = [] if account.uid == os.geteuid() else ["setpriv", "--reuid", account.uid, "--regid", account.gid, "--clear-groups"]
+        mount = ["unshare", "--mount", "--propagation", "slave", "sh", "-c", 'mount --bind "$0" /etc/resolv.conf; exec "$@"', self.resolver]
+        return subprocess.run([str(word) for word in (*self.inside, *mount, *change, *words)], capture_output=True, text=True, stdin=subprocess.DEVNULL,
+                              env=account.environment(), cwd=self.lab.directory, timeout=120, check=False)
+
+    def up(self, *words):
+        result = self.run(self.lab.binaries / "lab", "--state", self.lab.state, "up", *words)
+        assert result.returncode == 0, result.stdout + result.stderr
+
+    def down(self):
+        self.run(self.lab.binaries / "lab", "--state", self.lab.state, "down")
+
+    def kubectl(self, *words, input=None):
+        result = subprocess.run([*self.inside, KUBECTL, "--kubeconfig", self.lab.kubeconfig, *words], capture_output=True, text=True,
+                                input=None if input is None else json.dumps({"apiVersion": "v1", "kind": "List", "items": input}), check=False,
+                                env=self.lab.client_environment(), timeout=120)
+        assert result.returncode == 0, result.stderr
+        return result.stdout
+
+
+def test_names_outside_are_asked_through_the_uplink(place, shows):
+    if os.geteuid() != 0:
+        return shows("a network of its own is root's to make")
+    lab = place.lab("e")
+    script = ("for n in www.example.org out kubernetes.default; do getent ahostsv4 $n | head -n 1 | cut -d ' ' -f 1; done; grep ^nameserver /etc/resolv.conf; "
+              "python3 -c 'import socket; print(socket.create_connection((\"www.example.org\", 8080), 5).recv(100).decode())'; "
+              "python3 -c 'import socket; socket.create_connection((\"169.254.169.254\", 80), 1)' 2>&1 | tail -n 1")
+    with Enclosure(lab) as outside:
+        outside.up("--uplink")
+        try:
+            outside.kubectl("apply", "-f", "-", input=[
+                {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "out"}, "spec": {"type": "ExternalName", "externalName": "www.example.org"}},
+                shell("p", script, image="python:3.11"), shell("host", "cat /etc/resolv.conf", dnsPolicy="Default")])
+            outside.kubectl("wait", "pod/p", "pod/host", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s")
+            seen = outside.kubectl("logs", "p").splitlines()
+            assert seen[:5] == ["192.0.2.99", "192.0.2.99", "10.96.0.1", "nameserver 10.96.0.10", "from outside"], seen
+            assert "Timeout" in seen[5] or "timed out" in seen[5] or "unreachable" in seen[5], seen
+            assert outside.kubectl("logs", "host") == "nameserver 192.0.2.99\n"
+            told = outside.run(lab.binaries / "lab", "--state", lab.state, "doctor").stdout
+            assert f"egress: through {'veth' if lab.is_root else 'pasta'}" in told, told
+        finally:
+            outside.down()
+    assert not lab.close()
+    shows("www.example.org and an ExternalName are asked of the host's name server; a connection gets out, none to link-local addresses")
