@@ -58,7 +58,7 @@ private actor PolicyState {
     private var applied: RuleTable?
     /// Whether it is known that there is no table.
     private var isGone = false
-    private var work: Task<Void, any Error>?
+    private let runs = SharedRuns()
 
     init(catalogue: Catalogue) { self.catalogue = catalogue }
 
@@ -69,15 +69,8 @@ private actor PolicyState {
         try await enforce()
     }
 
-    /// One at a time: each waits for the one before and looks at the catalogue after that.
     func enforce() async throws {
-        let before = work
-        let task = Task { [self] in
-            _ = await before?.result
-            try await enforceNow()
-        }
-        work = task
-        try await task.value
+        try await runs.run { [self] in try await enforceNow() }
     }
 
     private func enforceNow() async throws {

@@ -18,8 +18,8 @@ public protocol NodePortHost: Sendable {
 /// labd and are put right by differences when the next one starts.
 public struct ServiceProxy: Reconciler {
     public let name = "service-proxy"
-    /// All Services are one table.
-    public let concurrency = 1
+    /// All Services are one table: so many changes of it are one.
+    public let concurrency = 32
     public let sources: [EventSource]
     private let state: ServiceProxyState
 
@@ -38,7 +38,7 @@ public struct ServiceProxy: Reconciler {
     public func reconcile(_ key: ObjectKey) async throws -> ReconcileResult { try await state.reconcile(key) }
 }
 
-/// What is known of each Service, and the table of all. Used by one task at a time.
+/// What is known of each Service, and the table of all.
 private actor ServiceProxyState {
     private let client: Client
     private let host: any NodePortHost
@@ -49,11 +49,12 @@ private actor ServiceProxyState {
     private var rules: [ObjectKey: ServiceRules] = [:]
     private var isComplete = false
     private var isApplied = false
+    private let runs = SharedRuns()
     /// Endpoints that spoke UDP when the kernel's flows were looked through last; nil before the first time.
     private var datagramEndpoints: Set<PortTarget>?
     /// What is open, by port of the node, and of which Services it was said that theirs is not.
     private var open: [HostPort: PortTarget] = [:]
-    private var refused: Set<HostPort> = []
+    private var refused: [HostPort: ObjectKey] = [:]
     /// Whether what an earlier labd left open was looked through.
     private var isTidy = false
 
@@ -64,31 +65,46 @@ private actor ServiceProxyState {
     }
 
     func reconcile(_ key: ObjectKey) async throws -> ReconcileResult {
-        var isChanged = !isApplied
-        if isComplete {
-            if let service = client.get(key) {
-                let new = rules(of: service)
-                if rules.updateValue(new, forKey: key) != new { isChanged = true }
-            } else if rules.removeValue(forKey: key) != nil {
-                isChanged = true
-            }
-        } else {
+        if !isComplete { try await runs.run { [self] in try await apply() } }
+        // Also after the first look at all: this one may have changed since.
+        look(at: key)
+        if !isApplied || refused.values.contains(key) { try await runs.run { [self] in try await apply() } }
+        return refused.values.contains(key) ? .requeue(after: Self.retry) : .done
+    }
+
+    private func look(at key: ObjectKey) {
+        if let service = client.get(key) {
+            let new = rules(of: service)
+            if rules.updateValue(new, forKey: key) != new { isApplied = false }
+        } else if rules.removeValue(forKey: key) != nil {
+            isApplied = false
+        }
+    }
+
+    /// One at a time.
+    private func apply() async throws {
+        if !isComplete {
             // The first time: what is not among all of them is an earlier labd's and goes.
             try await choose()
             for service in client.list(.services) { rules[service.key] = rules(of: service) }
             isComplete = true
         }
-        if isChanged {
-            isApplied = false
-            if let relay {
-                await relay.apply(rules.values.flatMap(\.leads))
-            } else {
-                try await filter.apply(ServiceTable.table(rules.values))
-                forgetDatagrams()
-            }
+        if !isApplied {
+            // What changes from here on is for the next time.
             isApplied = true
+            do {
+                if let relay {
+                    await relay.apply(rules.values.flatMap(\.leads))
+                } else {
+                    try await filter.apply(ServiceTable.table(rules.values))
+                    forgetDatagrams()
+                }
+            } catch {
+                isApplied = false
+                throw error
+            }
         }
-        return isChanged || !refused.isEmpty ? await openPorts() : .done
+        await openPorts()
     }
 
     /// Whether the packet filter leads to endpoints, or labd itself.
@@ -123,23 +139,22 @@ private actor ServiceProxyState {
     /// A port that another program has may become free, and nobody tells.
     private static let retry = Duration.seconds(30)
 
-    private func openPorts() async -> ReconcileResult {
+    private func openPorts() async {
         var wanted: [HostPort: (target: PortTarget, service: ObjectKey)] = [:]
         for (key, rules) in rules { for (port, target) in rules.hostPorts { wanted[port] = (target, key) } }
         if !isTidy || open.keys.contains(where: { wanted[$0] == nil }) { await host.closeAll(except: Set(wanted.keys)) }
         isTidy = true
         open = open.filter { wanted[$0.key]?.target == $0.value }
-        refused.formIntersection(wanted.keys)
+        refused = refused.filter { wanted[$0.key]?.service == $0.value }
         for (port, (target, key)) in wanted where open[port] == nil {
             do {
                 try await host.open(port, target: target)
                 open[port] = target
-                refused.remove(port)
+                refused[port] = nil
             } catch {
-                guard refused.insert(port).inserted, let service = client.get(key) else { continue }
+                guard refused.updateValue(key, forKey: port) == nil, let service = client.get(key) else { continue }
                 client.event(service, type: "Warning", reason: "NodePortUnavailable", message: "\(error)")
             }
         }
-        return refused.isEmpty ? .done : .requeue(after: Self.retry)
     }
 }
