@@ -6,46 +6,52 @@ import Testing
 @Suite struct SharedRunsTests {
     private struct Broken: Error {}
 
-    private final class Counter: Sendable {
-        private let state = Mutex((runs: 0, inside: 0, overlapped: false))
-        var runs: Int { state.withLock { $0.runs } }
-        var overlapped: Bool { state.withLock { $0.overlapped } }
+    /// What callers have asked for, and what the last run saw of it.
+    private final class Ledger: Sendable {
+        private struct State {
+            var written = 0, seen = 0, runs = 0, inside = 0, hasOverlapped = false
+        }
+        private let state = Mutex(State())
 
-        func enter() {
+        func write() -> Int {
             state.withLock { state in
-                state.runs += 1
-                state.inside += 1
-                if state.inside > 1 { state.overlapped = true }
+                state.written += 1
+                return state.written
             }
         }
 
-        func leave() { state.withLock { $0.inside -= 1 } }
+        func run() async {
+            let now = state.withLock { state in
+                state.runs += 1
+                state.inside += 1
+                if state.inside > 1 { state.hasOverlapped = true }
+                return state.written
+            }
+            await Task.yield()
+            state.withLock { state in
+                state.inside -= 1
+                state.seen = now
+            }
+        }
+
+        var seen: Int { state.withLock { $0.seen } }
+        var runs: Int { state.withLock { $0.runs } }
+        var hasOverlapped: Bool { state.withLock { $0.hasOverlapped } }
     }
 
     @Test func whoAsksBeforeARunBeginsSharesIt() async throws {
-        let (runs, counter) = (SharedRuns(), Counter())
-        let written = Mutex(0)
-        let seen = Mutex<[Int]>([])
+        let (runs, ledger) = (SharedRuns(), Ledger())
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<200 {
                 group.addTask {
-                    let mine = written.withLock { number in
-                        number += 1
-                        return number
-                    }
-                    try await runs.run {
-                        counter.enter()
-                        let now = written.withLock { $0 }
-                        await Task.yield()
-                        seen.withLock { $0.append(now) }
-                        counter.leave()
-                    }
-                    #expect(seen.withLock { $0.last ?? 0 } >= mine, "a run that began after the call has ended")
+                    let mine = ledger.write()
+                    try await runs.run { await ledger.run() }
+                    #expect(ledger.seen >= mine, "a run that began after the call has ended")
                 }
             }
             try await group.waitForAll()
         }
-        #expect(!counter.overlapped && counter.runs >= 1 && counter.runs < 200, "\(counter.runs)")
+        #expect(!ledger.hasOverlapped && ledger.runs >= 1 && ledger.runs < 200, "\(ledger.runs)")
     }
 
     @Test func anErrorIsThatOfTheRunAndTheNextIsTriedAllTheSame() async throws {
