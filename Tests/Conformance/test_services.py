@@ -178,6 +178,22 @@ def test_two_labs_do_not_see_each_other(lab, place, shows):
         assert not other.close()
 
 
+def test_many_services_at_once(lab, ns, shows):
+    """More than one message to the kernel may hold that comes from a user's lab."""
+    count = 200
+    lab.kubectl("apply", "-n", ns, "-f", "-", input=[server("web-0", "web"), client("c")])
+    ready(lab, ns, "web-0", "c")
+    began = time.monotonic()
+    lab.kubectl("apply", "-n", ns, "-f", "-", input=[service(f"s{number}", "web", sessionAffinity="ClientIP") for number in range(count)])
+    stored = time.monotonic()
+    words = [f"tcp/s{number}/80/1" for number in range(count)]
+    until(lambda: all(names(answers) == {"web-0"} for answers in ask(lab, ns, "c", *words)))
+    served = time.monotonic()
+    lab.kubectl("delete", "services", "--all", "-n", ns)
+    until(lambda: all(answers == ["no name"] for answers in ask(lab, ns, "c", *words[:5])))
+    shows(f"{count} Services stored in {stored - began:.1f} s, all of them led to their endpoint {served - stored:.1f} s later")
+
+
 def test_without_nft_labd_carries_connections_itself(place, shows):
     lab = place.lab("n")
     # nft lies in a directory of administrators' programs; all else that a lab needs does not.

@@ -65,7 +65,7 @@ def ask(lab, ns, pod, *words):
 
 def names(answers):
     """Who answered, without the addresses that they saw."""
-    return {answer.split()[0] for answer in answers}
+    return {(answer.split() or ["closed"])[0] for answer in answers}
 
 
 def until(look, *, tries=40):
