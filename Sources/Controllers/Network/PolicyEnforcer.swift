@@ -58,6 +58,8 @@ private actor PolicyState {
     private var applied: RuleTable?
     /// Whether it is known that there is no table.
     private var isGone = false
+    /// Whether this labd has seen a policy.
+    private var hasBeen = false
     private let runs = SharedRuns()
 
     init(catalogue: Catalogue) { self.catalogue = catalogue }
@@ -78,12 +80,15 @@ private actor PolicyState {
         if policies.isEmpty {
             assigned = [:]
             if isGone { return }
-            // Nobody pays for what a lab does not have. Without nft there cannot be a table either.
-            try? await filter.remove()
+            // Nobody pays for what a lab does not have.
+            do throws(NetworkError) { try await filter.remove() } catch {
+                // Where nft is missing there never was a table, and nobody has to hear of it.
+                if hasBeen { throw error }
+            }
             (applied, isGone) = (nil, true)
             return
         }
-        isGone = false
+        (isGone, hasBeen) = (false, true)
         let table = PolicyTable.table(policies: policies, pods: pods(), namespaces: namespaces())
         if table == applied { return }
         applied = nil
