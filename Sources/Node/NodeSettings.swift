@@ -13,7 +13,9 @@ public struct NodeSettings: Sendable {
     /// hostPath volumes are refused unless their path lies beneath one of these.
     public var allowedHostPaths: [String]
     public var clusterDomain: String
-    /// What pods with the policies ClusterFirst and Default find in `/etc/resolv.conf`.
+    /// Where the names of the cluster are answered: what pods with the policy ClusterFirst ask; `nil` where nobody answers.
+    public var clusterDNS: String?
+    /// What pods with the policy Default find in `/etc/resolv.conf`.
     public var nameservers: [String]
     public var searchDomains: [String]
     /// The address of the Service `kubernetes`; `nil` where pods cannot reach the API.
