@@ -71,6 +71,8 @@ let package = Package(
         .target(name: "Katib", dependencies: ["KubeModel", "Catalogue", "Registry", "ControllerRuntime", log], path: "Sources/Controllers/Katib"),
         .target(name: "Workflows", dependencies: ["KubeModel", "Catalogue", "Registry", "ControllerRuntime", log], path: "Sources/Controllers/Workflows"),
         .target(name: "Notebooks", dependencies: ["KubeModel", "Catalogue", "Registry", "ControllerRuntime", log], path: "Sources/Controllers/Notebooks"),
+        // Names, Services and NetworkPolicies of the cluster, made of what the catalogue holds.
+        .target(name: "ClusterNetwork", dependencies: ["KubeModel", "Catalogue", "Registry", "ControllerRuntime", "LabNetwork", log, .product(name: "NIOPosix", package: "swift-nio")], path: "Sources/Controllers/Network"),
         // Compressed header blocks of SPDY, which kubectl's older streams speak.
         .target(name: "CSPDY", linkerSettings: [.linkedLibrary("z")]),
         .target(
@@ -80,7 +82,7 @@ let package = Package(
             name: "LabDaemon",
             dependencies: [
                 "KubeModel", "Catalogue", "Registry", "Access", "KubeServer", "Sandbox", "LabNetwork", "GRPC", "Images", "Node", "ControllerRuntime",
-                "Workloads", "Katib", "Workflows", "Notebooks", "CZlib", log,
+                "Workloads", "Katib", "Workflows", "Notebooks", "ClusterNetwork", "CZlib", log,
                 .product(name: "X509", package: "swift-certificates"), crypto,
             ] + nio),
         .target(
@@ -105,6 +107,7 @@ let package = Package(
         .testTarget(name: "ImagesTests", dependencies: ["Images", "CArchive", "KubeModel"]),
         .testTarget(name: "NodeTests", dependencies: ["Node", "Access", "Registry", "Catalogue", "KubeModel", "Sandbox", "LabNetwork", "Images", log] + nio),
         .testTarget(name: "WorkloadsTests", dependencies: ["Workloads", "Notebooks", "ControllerRuntime", "Registry", "Catalogue", "KubeModel", log, .product(name: "X509", package: "swift-certificates"), crypto]),
+        .testTarget(name: "ClusterNetworkTests", dependencies: ["ClusterNetwork", "ControllerRuntime", "Registry", "Catalogue", "KubeModel", "LabNetwork", log]),
         .testTarget(name: "KatibTests", dependencies: ["Katib", "ControllerRuntime", "Registry", "Catalogue", "KubeModel", log]),
         .testTarget(name: "WorkflowsTests", dependencies: ["Workflows", "ControllerRuntime", "Registry", "Catalogue", "KubeModel", log]),
         .testTarget(name: "KubeServerTests", dependencies: ["KubeServer", "Access", "Registry", "Catalogue", "KubeModel", log, .product(name: "NIOWebSocket", package: "swift-nio")] + nio),

@@ -133,6 +133,14 @@ int kd_nl_address_add(int nl, const char *name, uint32_t address, int prefix) {
     return kd_batch_send(nl, &batch);
 }
 
+int kd_nl_route(int nl, const char *name, uint32_t destination, int prefix, uint32_t source) {
+    int index = kd_nl_ifindex(nl, name);
+    if (index < 0) return index;
+    struct kd_batch batch = kd_batch_begin();
+    kd_route(&batch, index, destination, prefix, 0, source);
+    return kd_batch_send(nl, &batch);
+}
+
 int kd_nl_default_route(int nl, const char *name, uint32_t gateway) {
     int index = kd_nl_ifindex(nl, name);
     if (index < 0) return index;

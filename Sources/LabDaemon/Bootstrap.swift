@@ -38,6 +38,7 @@ enum Bootstrap {
         try await publishComponents(client)
         try await APIServiceReconciler(client: client, answered: AnsweredGroups.all).makeAll()
         try await APIService.publish(client)
+        try await NameService.publish(client)
         try await Accounts.publish(client)
     }
 

@@ -1,5 +1,6 @@
 import Access
 import Catalogue
+import ClusterNetwork
 import ControllerRuntime
 import Dispatch
 import Glibc
@@ -48,12 +49,20 @@ public struct Daemon: Sendable {
         let tokens = TokenIssuer(key: try authority.tokenKey(), catalogue: catalogue, clock: .system)
         try await bootstrap(registry, authority)
         let helper = HelperClient(runtimeDirectory: paths.runtime)
-        let network = try await makeNetwork(helper)
-        let agent = try await makeNode(registry, helper, network, tokens)
+        let (network, pods) = try await makeNetwork(helper)
+        let uplink = options.hasUplink ? try await helper.uplinkUp() : nil
+        if let uplink { try await network.allowEgress(through: uplink) }
+        let policies = PolicyEnforcer(catalogue: catalogue)
+        let agent = try await makeNode(registry, helper, network, tokens, policies)
+        let names = try await NameService.start(
+            catalogue: catalogue, domain: Self.clusterDomain, pods: pods, nameservers: uplink?.nameservers ?? [], logger: logger)
         let database = try await DBManagerServer(
             DBManager(registry: registry), address: "\(PodNetwork.gateway)", socketPath: "\(paths.runtime)/\(DBManagerServer.socketName)",
             logger: logger)
         let exposer = LoopbackExposer(helper: helper, logger: logger)
+        let networking: [any Reconciler] = [
+            ServiceProxy(client: Client(registry: registry, manager: "kube-proxy"), host: NodePorts(helper: helper, logger: logger), logger: logger), policies,
+        ]
         let server = APIServer(
             registry: registry, logs: PodLogsAdapter(agent: agent), streams: PodStreamsAdapter(agent: agent),
             operations: LabOperationsAdapter(agent: agent), metrics: MetricsAdapter(agent: agent),
@@ -70,7 +79,7 @@ public struct Daemon: Sendable {
         let serving = Task { await serve(server, [socket.descriptor, podSocket], tls) }
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await serving.value }
-            group.addTask { await runControllers(registry, agent, exposer, authority, tokens) }
+            group.addTask { await runControllers(registry, agent, exposer, networking, authority, tokens) }
             group.addTask { await stop.wait() }
             group.addTask { await endWithState(agent) }
             // Whatever ends first ends the daemon: a server that cannot serve is no use.
@@ -80,6 +89,7 @@ public struct Daemon: Sendable {
             await serving.value
             group.cancelAll()
         }
+        await names.stop()
         await database.stop()
         await agent.shutdown()
         unlink(paths.record)
@@ -95,15 +105,19 @@ public struct Daemon: Sendable {
         ])
     }
 
-    private func makeNetwork(_ helper: HelperClient) async throws -> PodNetwork {
+    /// The network of pods, and the addresses that they have.
+    private func makeNetwork(_ helper: HelperClient) async throws -> (PodNetwork, IPv4Range) {
         let paths = options.paths
         let host = try await helper.host()
-        let configuration = PodNetworkConfiguration(
-            directory: "\(paths.state)/networks", range: AddressPool.chooseRange(hostRoutes: host.routes), mtu: host.mtu)
-        return try await PodNetwork.start(configuration, inUse: NodeAgent.recordedAddresses(stateDirectory: paths.state), logger: logger)
+        let range = AddressPool.chooseRange(hostRoutes: host.routes)
+        let configuration = PodNetworkConfiguration(directory: "\(paths.state)/networks", range: range, mtu: host.mtu)
+        let inUse = NodeAgent.recordedAddresses(stateDirectory: paths.state)
+        return (try await PodNetwork.start(configuration, inUse: inUse, logger: logger), range)
     }
 
-    private func makeNode(_ registry: Registry, _ helper: HelperClient, _ network: PodNetwork, _ tokens: TokenIssuer) async throws -> NodeAgent {
+    private func makeNode(
+        _ registry: Registry, _ helper: HelperClient, _ network: PodNetwork, _ tokens: TokenIssuer, _ policies: PolicyEnforcer
+    ) async throws -> NodeAgent {
         let paths = options.paths
         let host = try await helper.host()
         let share = try ShareDirectory.locate(explicit: options.share)
@@ -112,6 +126,8 @@ public struct Daemon: Sendable {
         settings.cpuOvercommit = options.cpuOvercommit
         settings.deviceDirectories = options.deviceDirectories
         settings.gpuSlices = options.gpuSlices
+        settings.clusterDomain = Self.clusterDomain
+        settings.clusterDNS = ServiceRange.nameserver.description
         settings.nameservers = host.nameservers
         settings.searchDomains = host.search
         settings.version = Version.kubernetes
@@ -122,10 +138,9 @@ public struct Daemon: Sendable {
         do { try await helper.remember(groups: runtime.ownGroups) } catch {
             logger.warning("empty control groups will stay behind", metadata: ["error": "\(error)"])
         }
-        if options.hasUplink { try await network.allowEgress(through: try await helper.uplinkUp()) }
         return try NodeAgent(
             registry: registry, runtime: runtime, network: network, images: images, settings: settings, logger: logger,
-            tokens: TokenManager(issuer: tokens, catalogue: registry.catalogue))
+            tokens: TokenManager(issuer: tokens, catalogue: registry.catalogue), gate: policies)
     }
 
     private func listen(_ helper: HelperClient) async throws -> ListeningSocket {
@@ -169,7 +184,9 @@ public struct Daemon: Sendable {
         }
     }
 
-    private func runControllers(_ registry: Registry, _ agent: NodeAgent, _ exposer: LoopbackExposer, _ authority: Authority, _ tokens: TokenIssuer) async {
+    private func runControllers(
+        _ registry: Registry, _ agent: NodeAgent, _ exposer: LoopbackExposer, _ networking: [any Reconciler], _ authority: Authority, _ tokens: TokenIssuer
+    ) async {
         let manager = ControllerManager(catalogue: registry.catalogue, logger: logger)
         let workloads = workloadReconcilers(registry: registry, certificate: authority.pem, metrics: MetricsAdapter(agent: agent))
         let katib: [any Reconciler] = [
@@ -190,6 +207,7 @@ public struct Daemon: Sendable {
         let others: [any Reconciler] =
             access + cluster + [WorkflowReconciler(registry: registry, outputs: StepOutputAdapter(agent: agent))]
             + notebookReconcilers(registry: registry, exposer: exposer)
+            + networking
         await withDiscardingTaskGroup { group in
             group.addTask { await manager.run(workloads + katib + others + agent.reconcilers) }
             if let collector = workloads.lazy.compactMap({ $0 as? GarbageCollector }).first {
@@ -218,6 +236,8 @@ public struct Daemon: Sendable {
     }
 
     // MARK: Names
+
+    private static let clusterDomain = "cluster.local"
 
     /// The machine's name as a DNS subdomain.
     private static func nodeName() -> String {

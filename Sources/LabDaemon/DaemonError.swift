@@ -4,6 +4,7 @@ public enum DaemonError: Error, Sendable, CustomStringConvertible {
     case directory(problem: String)
     case arguments(problem: String)
     case helper(problem: String)
+    case nodePort(number: Int)
 
     public var description: String {
         switch self {
@@ -11,6 +12,9 @@ public enum DaemonError: Error, Sendable, CustomStringConvertible {
             "cannot use the keys in \(path): \(problem); remove that directory to have new ones made (kubeconfigs must then be written anew)"
         case .directory(let problem): problem
         case .arguments(let problem): problem
+        case .nodePort(let number):
+            "another program of this machine listens on port \(number) of loopback, perhaps another lab: give the Service's port another nodePort; "
+                + "pods reach it at the node's address all the same"
         case .helper(let problem): "the helper in the host's namespaces does not answer: \(problem); 'lab down' and 'lab up' start both anew"
         }
     }

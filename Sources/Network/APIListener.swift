@@ -13,18 +13,14 @@ extension PodNetwork {
     /// their router arrives, and `kp*` interfaces may reach this one port only (`Firewall`).
     /// - Returns: a bound, listening socket, which is the caller's.
     public func listenForPods() throws(NetworkError) -> Int32 {
-        let link = kd_nl_open()
-        guard link >= 0 else { throw .system(link, "opening netlink") }
-        defer { close(link) }
-        let result = kd_nl_address_add(link, "lo", Self.apiAddress.bits, 32)
-        // The labd before has left it: the namespace is the helper's.
-        guard result == 0 || result == -EEXIST else { throw .system(result, "giving lo the address \(Self.apiAddress)") }
+        try ServiceRange.own(Self.apiAddress)
         return try Self.listen(Self.apiAddress, Self.apiPort)
     }
 
-    private static func listen(_ address: IPv4Address, _ port: Int) throws(NetworkError) -> Int32 {
+    static func listen(_ address: IPv4Address, _ port: Int, isDatagram: Bool = false) throws(NetworkError) -> Int32 {
         let what = "listening on \(address):\(port) for pods"
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        let kind = Int32(isDatagram ? SOCK_DGRAM.rawValue : SOCK_STREAM.rawValue)
+        let descriptor = socket(AF_INET, kind | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw .system(errno, what) }
         var yes: Int32 = 1
         setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
@@ -35,7 +31,7 @@ extension PodNetwork {
         let bound = withUnsafePointer(to: &place) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
         }
-        guard bound == 0, Glibc.listen(descriptor, 512) == 0 else {
+        guard bound == 0, isDatagram || Glibc.listen(descriptor, 512) == 0 else {
             let error = errno
             close(descriptor)
             throw .system(error, what)

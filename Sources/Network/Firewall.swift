@@ -39,8 +39,10 @@ enum Firewall {
             table inet \(table) {
               chain input {
                 type filter hook input priority 0; policy accept;
+                iifname \(pods) ct state established,related accept
                 iifname \(pods) ip daddr \(PodNetwork.apiAddress) tcp dport \(PodNetwork.apiPort) accept
                 iifname \(pods) ip daddr \(PodNetwork.gateway) tcp dport { \(servicePorts) } accept
+                iifname \(pods) ip daddr \(ServiceRange.nameserver) meta l4proto { tcp, udp } th dport \(ServiceRange.nameserverPort) accept
                 iifname \(pods) tcp flags & (fin | syn | rst | ack) == syn drop
                 iifname \(pods) meta l4proto udp drop
               }

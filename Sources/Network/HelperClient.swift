@@ -25,7 +25,7 @@ public final class HelperClient: Sendable {
     /// A listening TCP socket in the host's network namespace. The helper keeps it open too: asked again by the same name,
     /// as a restarted labd does, it gives the same socket, and connections made meanwhile wait in it.
     /// - Parameters:
-    ///   - name: up to 127 printable characters without blanks.
+    ///   - name: up to 127 printable characters without blanks; one that begins with `udp/` gives a bound socket for datagrams.
     ///   - port: 0 for any free one.
     ///   - anyAddress: allows an address that is not loopback.
     /// - Throws: `addressInUse`; `notPermitted` for a port below 1024 as a user; `helperUnavailable`.

@@ -20,7 +20,7 @@ public enum PodFiles {
     /// - Parameters:
     ///   - podAddress: nil for a pod without a network of its own.
     ///   - subdomainFQDN: `host.subdomain.namespace.svc.domain` of a pod that has a subdomain.
-    ///   - services: names of Services, for as long as there is no DNS to ask.
+    ///   - services: names of what labd serves itself, for pods that ask another name server too.
     ///   - aliases: the pod's `hostAliases`.
     public static func hosts(
         podAddress: IPv4Address?, hostname: String, subdomainFQDN: String? = nil,

@@ -58,6 +58,9 @@ public final class PodNetwork: Sendable {
     // One kernel operation at a time, which is what its routing lock would make of it anyway.
     private let queue = DispatchQueue(label: "kindling.pod-network")
 
+    /// The first loading of the packet filter, which must not come after a later one.
+    private let closing: Task<Void, Never>
+
     /// Networks that survived a restart of labd, and addresses asked for that did not.
     public let adopted: [PodEndpoint]
     public let missing: [IPv4Address]
@@ -86,6 +89,13 @@ public final class PodNetwork: Sendable {
         self.configuration = configuration
         self.maker = maker
         self.logger = logger
+        closing = Task { [logger] in
+            do {
+                try await Firewall.load(uplink: nil)
+            } catch {
+                logger.info("no packet filter for pods: \(error)")
+            }
+        }
         let found = try maker.leftovers()
         let wanted = Set(inUse)
         adopted = found.filter { wanted.contains($0.address) }
@@ -96,13 +106,6 @@ public final class PodNetwork: Sendable {
         // The pool of the labd before, and pods that ended while none ran.
         for endpoint in found where !wanted.contains(endpoint.address) { recycle(endpoint) }
         for address in missing { giveBack(address) }
-        Task { [logger] in
-            do {
-                try await Firewall.load(uplink: nil)
-            } catch {
-                logger.info("no packet filter for pods: \(error)")
-            }
-        }
     }
 
     /// The network for a new pod; from the pool if it has one. Throws `noAddress` or `system`.
@@ -137,11 +140,15 @@ public final class PodNetwork: Sendable {
         guard uplink.state == .up, !uplink.interface.isEmpty else {
             throw NetworkError(.system, "the uplink is \(uplink.state.rawValue); open it first (HelperClient.uplinkUp)")
         }
+        await closing.value
         try await Firewall.load(uplink: uplink)
     }
 
     /// Pods reach only each other again.
-    public func denyEgress() async throws(NetworkError) { try await Firewall.load(uplink: nil) }
+    public func denyEgress() async throws(NetworkError) {
+        await closing.value
+        try await Firewall.load(uplink: nil)
+    }
 
     /// Ends the filling of the pool. The pool itself is left to the next labd unless pods are removed, and then all goes.
     public func shutdown(removingPods: Bool) async {

@@ -33,7 +33,14 @@ public final class PortForwarder: Sendable {
     public static func start(
         _ listening: ListeningSocket, target: PortTarget?, group: any EventLoopGroup, logger: Logger
     ) async throws(NetworkError) -> PortForwarder {
-        let route = Route(target: target, logger: logger)
+        try await start(listening, targets: TargetChooser(target.map { [$0] } ?? []), group: group, logger: logger)
+    }
+
+    /// The same with several targets, of which each connection gets one.
+    public static func start(
+        _ listening: ListeningSocket, targets: TargetChooser, group: any EventLoopGroup, logger: Logger
+    ) async throws(NetworkError) -> PortForwarder {
+        let route = Route(targets: targets, logger: logger)
         do {
             let channel = try await ServerBootstrap(group: group)
                 .childChannelOption(.allowRemoteHalfClosure, value: true)
@@ -48,11 +55,11 @@ public final class PortForwarder: Sendable {
     }
 
     /// Leads new connections elsewhere; those that exist stay.
-    public func setTarget(_ target: PortTarget?) { route.set(target) }
+    public func setTarget(_ target: PortTarget?) { route.targets.set(target.map { [$0] } ?? []) }
 
     /// Stops accepting and ends every connection.
     public func stop() async {
-        route.set(nil)
+        route.targets.set([])
         try? await channel.close().get()
         await route.closeAll()
     }
@@ -61,39 +68,31 @@ public final class PortForwarder: Sendable {
     public var connectionCount: Int { route.count }
 }
 
-/// The target of new connections, and the connections.
+/// The targets of new connections, and the connections.
 private final class Route: Sendable {
-    private struct State {
-        var target: PortTarget?
-        var open: [ObjectIdentifier: any Channel] = [:]
-    }
-
-    private let state: Mutex<State>
+    let targets: TargetChooser
+    private let open = Mutex<[ObjectIdentifier: any Channel]>([:])
     private let logger: Logger
 
-    init(target: PortTarget?, logger: Logger) {
-        state = Mutex(State(target: target))
+    init(targets: TargetChooser, logger: Logger) {
+        self.targets = targets
         self.logger = logger
     }
 
-    var count: Int { state.withLock { $0.open.count } }
-
-    func set(_ target: PortTarget?) { state.withLock { $0.target = target } }
+    var count: Int { open.withLock { $0.count } }
 
     func closeAll() async {
-        let channels = state.withLock { Array($0.open.values) }
+        let channels = open.withLock { Array($0.values) }
         for channel in channels { try? await channel.close().get() }
     }
 
     /// Joins an accepted connection with a new one to the target. Runs on the connection's event loop.
     func connect(_ inbound: any Channel) -> EventLoopFuture<Void> {
         let id = ObjectIdentifier(inbound)
-        let target = state.withLock { state -> PortTarget? in
-            if state.target != nil { state.open[id] = inbound }
-            return state.target
-        }
-        guard let target else { return inbound.close() }
-        inbound.closeFuture.whenComplete { [self] _ in state.withLock { _ = $0.open.removeValue(forKey: id) } }
+        let client = inbound.remoteAddress?.ipAddress.flatMap { IPv4Address($0) }
+        guard let target = targets.choose(for: client) else { return inbound.close() }
+        open.withLock { $0[id] = inbound }
+        inbound.closeFuture.whenComplete { [self] _ in open.withLock { _ = $0.removeValue(forKey: id) } }
         return inbound.eventLoop.makeCompletedFuture {
             let (near, far) = ForwardHandler.pair()
             try inbound.pipeline.syncOperations.addHandler(near)

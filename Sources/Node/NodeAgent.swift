@@ -32,22 +32,22 @@ public final class NodeAgent: Sendable {
     /// - Throws: where the kernel gives no inotify descriptor.
     public convenience init(
         registry: Registry, runtime: SandboxRuntime, network: PodNetwork, images: ImageStore, settings: NodeSettings, logger: Logger,
-        tokens: (any ServiceAccountTokens)? = nil
+        tokens: (any ServiceAccountTokens)? = nil, gate: (any PodGate)? = nil
     ) throws {
         try self.init(
             registry: registry, runtime: SandboxContainerRuntime(runtime: runtime), network: PodNetworkAdapter(network: network),
-            images: images, settings: settings, machine: .current(settings), logger: logger, tokens: tokens)
+            images: images, settings: settings, machine: .current(settings), logger: logger, tokens: tokens, gate: gate)
     }
 
     init(
         registry: Registry, runtime: any ContainerRuntime, network: any PodNetworking, images: any ImageResolver, settings: NodeSettings,
         machine: Machine, logger: Logger, prober: (any Prober)? = nil,
-        tokens: (any ServiceAccountTokens)? = nil, clock: @escaping @Sendable () -> Timestamp = { .current }
+        tokens: (any ServiceAccountTokens)? = nil, gate: (any PodGate)? = nil, clock: @escaping @Sendable () -> Timestamp = { .current }
     ) throws {
         func client(_ manager: String) -> Client { Client(registry: registry, manager: manager) }
         let context = NodeContext(
             client: client("kubelet"), runtime: runtime, network: network, images: images,
-            prober: prober ?? NetworkProber(version: settings.minorVersion), tokens: tokens, settings: settings, machine: machine,
+            prober: prober ?? NetworkProber(version: settings.minorVersion), tokens: tokens, gate: gate, settings: settings, machine: machine,
             logger: logger, clock: clock)
         kubelet = Kubelet(context: context)
         watcher = try DirectoryWatcher()

@@ -22,10 +22,12 @@ final class NodeContext: Sendable {
     let configUsers = ConfigUsers()
     /// Tokens of service accounts for projected volumes.
     let tokens: (any ServiceAccountTokens)?
+    /// Asked before a pod's first container starts.
+    let gate: (any PodGate)?
 
     init(
         client: Client, runtime: any ContainerRuntime, network: any PodNetworking, images: any ImageResolver, prober: any Prober,
-        tokens: (any ServiceAccountTokens)?, settings: NodeSettings, machine: Machine, logger: Logger, clock: @escaping @Sendable () -> Timestamp
+        tokens: (any ServiceAccountTokens)?, gate: (any PodGate)? = nil, settings: NodeSettings, machine: Machine, logger: Logger, clock: @escaping @Sendable () -> Timestamp
     ) {
         self.client = client
         self.runtime = runtime
@@ -33,6 +35,7 @@ final class NodeContext: Sendable {
         self.images = images
         self.prober = prober
         self.tokens = tokens
+        self.gate = gate
         self.settings = settings
         self.machine = machine
         devices = DevicePool(inventory: machine.devices)

@@ -17,7 +17,9 @@ public struct NodeSettings: Sendable {
     /// Among how many pods each GPU is shared.
     public var gpuSlices: Int
     public var clusterDomain: String
-    /// What pods with the policies ClusterFirst and Default find in `/etc/resolv.conf`.
+    /// Where the names of the cluster are answered: what pods with the policy ClusterFirst ask; `nil` where nobody answers.
+    public var clusterDNS: String?
+    /// What pods with the policy Default find in `/etc/resolv.conf`.
     public var nameservers: [String]
     public var searchDomains: [String]
     /// The address of the Service `kubernetes`; `nil` where pods cannot reach the API.

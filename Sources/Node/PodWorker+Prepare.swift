@@ -64,6 +64,7 @@ extension PodWorker {
         do {
             try record.write(to: directory.path)
             try writeFiles(spec, address.address)
+            try await context.gate?.admit(spec.object, address: address.address)
         } catch {
             context.network.release(address)
             throw error
@@ -85,31 +86,6 @@ extension PodWorker {
             podAddress: IPv4Address(address), hostname: hostname, subdomainFQDN: domain, services: services, aliases: aliases)
         try Files.write(hosts.utf8, to: "\(directory.path)/hosts")
         try Files.write("\(hostname)\n".utf8, to: "\(directory.path)/hostname")
-        try Files.write(resolver(spec).utf8, to: "\(directory.path)/resolv.conf")
-    }
-
-    private func resolver(_ spec: PodSpec) -> String {
-        let settings = context.settings
-        let policy = spec.json["dnsPolicy"].stringValue ?? "ClusterFirst"
-        let own = spec.json["dnsConfig"]
-        var nameservers = policy == "None" ? [] : settings.nameservers
-        var search: [String] = []
-        switch policy {
-        case "None": break
-        case "Default": search = settings.searchDomains
-        default:
-            search = PodFiles.clusterSearch(
-                namespace: spec.namespace, host: settings.searchDomains, domain: settings.clusterDomain)
-        }
-        nameservers += own["nameservers"].elements.compactMap(\.stringValue)
-        search += own["searches"].elements.compactMap(\.stringValue)
-        let options = own["options"].elements.compactMap { option -> String? in
-            guard let name = option["name"].stringValue else { return nil }
-            return option["value"].stringValue.map { "\(name):\($0)" } ?? name
-        }
-        let defaults = policy == "None" || policy == "Default" ? [] : ["ndots:5"]
-        let named = Set(options.map { $0.prefix { $0 != ":" } })
-        return PodFiles.resolvConf(
-            nameservers: nameservers, search: search, options: defaults.filter { !named.contains($0.prefix { $0 != ":" }) } + options)
+        try Files.write(ResolverFile.text(of: spec, settings: settings).utf8, to: "\(directory.path)/resolv.conf")
     }
 }

@@ -47,13 +47,17 @@ static socklen_t parse(const char *address, int port, struct sockaddr_storage *o
     return 0;
 }
 
-static int open_socket(const struct sockaddr_storage *address, socklen_t size) {
-    int fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+// Sockets for UDP have names of their own, so that an earlier helper's record says enough to open them again.
+static bool is_datagram(const char *name) { return strncmp(name, "udp/", 4) == 0; }
+
+static int open_socket(const struct sockaddr_storage *address, socklen_t size, bool datagram) {
+    int fd = socket(address->ss_family, (datagram ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) return -errno;
     int one = 1;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    // For UDP it would let two labs have one port.
+    if (!datagram) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     if (address->ss_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
-    if (bind(fd, (const struct sockaddr *)address, size) < 0 || listen(fd, 1024) < 0) {
+    if (bind(fd, (const struct sockaddr *)address, size) < 0 || (!datagram && listen(fd, 1024) < 0)) {
         int error = -errno;
         close(fd);
         return error;
@@ -61,12 +65,13 @@ static int open_socket(const struct sockaddr_storage *address, socklen_t size) {
     return fd;
 }
 
-static bool describe(struct port *port) {
+static bool describe(struct port *port, bool datagram) {
     struct sockaddr_storage own;
     socklen_t size = sizeof own;
-    int listening = 0;
-    socklen_t flag = sizeof listening;
-    if (getsockopt(port->fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &flag) < 0 || !listening) return false;
+    int found = 0;
+    socklen_t flag = sizeof found;
+    if (getsockopt(port->fd, SOL_SOCKET, datagram ? SO_TYPE : SO_ACCEPTCONN, &found, &flag) < 0) return false;
+    if (datagram ? found != SOCK_DGRAM : !found) return false;
     if (getsockname(port->fd, (struct sockaddr *)&own, &size) < 0) return false;
     const void *bytes = &((struct sockaddr_in *)&own)->sin_addr;
     if (own.ss_family == AF_INET6) bytes = &((struct sockaddr_in6 *)&own)->sin6_addr;
@@ -99,7 +104,7 @@ struct port *port_open(struct helper *h, const char *name, const char *address, 
         snprintf(message, MESSAGE_SIZE, "%d ports are open, which is the limit; close some", PORTS_MAX);
         return NULL;
     }
-    int fd = open_socket(&target, size);
+    int fd = open_socket(&target, size, is_datagram(name));
     if (fd < 0) {
         *code = fd == -EADDRINUSE ? "in-use" : fd == -EACCES ? "not-permitted" : "system";
         snprintf(message, MESSAGE_SIZE, "cannot listen on %s port %d: %s%s", address, number, strerror(-fd),
@@ -110,14 +115,14 @@ struct port *port_open(struct helper *h, const char *name, const char *address, 
     else port = &h->ports[h->port_count++];
     snprintf(port->name, sizeof port->name, "%s", name);
     port->fd = fd;
-    describe(port);
+    describe(port, is_datagram(name));
     return port;
 }
 
 struct port *port_keep(struct helper *h, const char *name, int fd, char *message) {
     struct port kept = {.fd = fd};
-    if (!valid_name(name) || !describe(&kept)) {
-        snprintf(message, MESSAGE_SIZE, "expected a name and a listening TCP socket");
+    if (!valid_name(name) || !describe(&kept, is_datagram(name))) {
+        snprintf(message, MESSAGE_SIZE, "expected a name and a listening TCP socket, or one for UDP with a name that begins with udp/");
         return NULL;
     }
     struct port *port = port_find(h, name);

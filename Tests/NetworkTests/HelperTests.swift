@@ -134,7 +134,17 @@ import Glibc
             await #expect(throws: NetworkError.self) { try await lab.client.listen(name: "b", address: "localhost") }
             await #expect(throws: NetworkError.self) { try await lab.client.listen(name: "b\nany", port: 0) }
             let any = try await lab.client.listen(name: "any", address: "0.0.0.0", anyAddress: true)
-            try await lab.client.close(name: "a")
+            let packets = try await lab.client.listen(name: "udp/a")
+            let packetsAgain = try await lab.client.listen(name: "udp/a", port: packets.port)
+            #expect(packetsAgain.port == packets.port)
+            let taken = await #expect(throws: NetworkError.self) { try await lab.client.listen(name: "udp/b", port: packets.port) }
+            #expect(taken?.code == .addressInUse)
+            let sender = Socket(Glibc.socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0))
+            #expect(sender.send([5], to: "127.0.0.1", packets.port))
+            // The helper's sockets do not block, and loopback delivers at once.
+            #expect(Socket(packetsAgain.descriptor).readPacket() == [5])
+            for fd in [packets.descriptor, packetsAgain.descriptor, sender.fd] { close(fd) }
+            for name in ["a", "udp/a"] { try await lab.client.close(name: name) }
             #expect(try await lab.client.ports().map(\.name) == ["any"])
             close(first.descriptor)
             close(any.descriptor)

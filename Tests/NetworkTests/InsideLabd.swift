@@ -135,6 +135,66 @@ enum Inside {
         await network.shutdown(removingPods: true)
     }
 
+    @Test func aTableIsKeptByDifferencesAndFoundAgain() async throws {
+        let network = try await network()
+        let (client, server) = (try await network.take(), try await network.take())
+        try ServiceRange.route()
+        // Far more than a user's lab may tell the kernel at once.
+        let table = RuleTableTests.table(services: 400, endpoint: server.address.description)
+        try await PacketFilter(table: table.name).apply(table)
+        let listing = try await sh("nft", ["list", "table", "ip", table.name])
+        let found = try #require(RuleState(listing: listing))
+        let changes = RulePlan(from: found, to: table).transactions.flatMap { $0 }
+        #expect(changes.isEmpty, "the next labd finds nothing to change")
+
+        let listener = socket(in: server)
+        #expect(listener.listen("0.0.0.0", 8080))
+        let open = socket(in: client)
+        #expect(open.connect("10.96.2.100", 80))
+        let accepted = listener.accept()
+        #expect(Socket.tcp().connect("10.96.1.1", 80), "labd itself is led there too")
+        listener.accept().end()
+
+        // The next labd wants less: what is open goes on.
+        let filter = PacketFilter(table: table.name)
+        try await filter.apply(RuleTableTests.table(services: 2, endpoint: server.address.description))
+        let left = try #require(RuleState(listing: try await sh("nft", ["list", "table", "ip", table.name])))
+        #expect(left.chains.count { $0.hasPrefix("service-") } == 2 && left.sets.count == 4)
+        #expect(open.write([7]) && accepted.read(1) == [7])
+        #expect(!socket(in: client).connect("10.96.2.100", 80))
+        try await filter.remove()
+        for socket in [listener, open, accepted] { socket.end() }
+        await network.shutdown(removingPods: true)
+    }
+
+    @Test func aFlowOfDatagramsToAnEndpointThatIsGoneIsForgotten() async throws {
+        let network = try await network()
+        let (client, first, second) = (try await network.take(), try await network.take(), try await network.take())
+        try ServiceRange.route()
+        func table(_ endpoint: PodEndpoint) -> RuleTable {
+            var table = RuleTableTests.table(services: 0)
+            let chain = RuleTable.Chain("service", ["meta l4proto udp dnat to \(endpoint.address):53"])
+            table.chains = [chain]
+            table.permanent["led"]?.elements = ["10.96.1.1 . udp . 53": "goto \(chain.name)"]
+            return table
+        }
+        let filter = PacketFilter(table: "kindling-test")
+        try await filter.apply(table(first))
+        let inboxes = [first, second].map { socket(in: $0, datagram: true) }
+        for inbox in inboxes { #expect(inbox.bind("0.0.0.0", 53)) }
+        let sender = socket(in: client, datagram: true)
+        #expect(sender.bind("0.0.0.0", 4000) && sender.send([1], to: "10.96.1.1", 53) && inboxes[0].read(1) == [1])
+        try await filter.apply(table(second))
+        #expect(sender.send([2], to: "10.96.1.1", 53) && inboxes[0].read(1) == [2], "the kernel remembers the flow")
+        try DatagramFlows.forget(to: ServiceRange.range, except: [PortTarget(address: first.address, port: 53)])
+        #expect(sender.send([3], to: "10.96.1.1", 53) && inboxes[0].read(1) == [3], "one that is still there is left alone")
+        try DatagramFlows.forget(to: ServiceRange.range, except: [PortTarget(address: second.address, port: 53)])
+        #expect(sender.send([4], to: "10.96.1.1", 53) && inboxes[1].read(1) == [4])
+        try await filter.remove()
+        for socket in inboxes + [sender] { socket.end() }
+        await network.shutdown(removingPods: true)
+    }
+
     @Test func aForwarderCarriesBothDirectionsAndHalfClose() async throws {
         let network = try await network()
         let pod = try await network.take()

@@ -184,6 +184,27 @@ struct Socket: Sendable {
         return all
     }
 
+    /// Takes one datagram and answers it.
+    func answer(_ body: ([UInt8]) -> [UInt8]) {
+        var buffer = [UInt8](repeating: 0, count: 65536)
+        var peer = sockaddr_in()
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        withUnsafeMutablePointer(to: &peer) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                let n = recvfrom(fd, &buffer, buffer.count, 0, address, &size)
+                let bytes = body(Array(buffer.prefix(max(0, n))))
+                _ = sendto(fd, bytes, bytes.count, 0, address, size)
+            }
+        }
+    }
+
+    /// One datagram.
+    func readPacket() -> [UInt8] {
+        var buffer = [UInt8](repeating: 0, count: 65536)
+        let n = recv(fd, &buffer, buffer.count, 0)
+        return Array(buffer.prefix(max(0, n)))
+    }
+
     var port: Int {
         var raw = sockaddr_in()
         var size = socklen_t(MemoryLayout<sockaddr_in>.size)

@@ -95,6 +95,7 @@ import Testing
         #expect(!closed.contains("masquerade"))
         #expect(closed.contains("iifname \"kp*\" drop"))
         #expect(closed.contains("iifname \"kp*\" ip daddr 169.254.1.1 tcp dport { 6789 } accept"), "Katib's database manager, and nothing else of labd")
+        #expect(closed.contains("iifname \"kp*\" ip daddr 10.96.0.10 meta l4proto { tcp, udp } th dport 53 accept"), "the names of the cluster")
         let open = Firewall.rules(
             uplink: UplinkStatus(kind: .pasta, state: .up, interface: "uplink0", nameservers: ["169.254.1.53", "x; drop"]))
         #expect(open.contains("oifname \"uplink0\" masquerade"))

@@ -10,6 +10,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -23,12 +24,18 @@ class Phase:
         self.name, self.started = name, time.monotonic()
         self.output = tempfile.TemporaryFile() if held else None
         self.process = subprocess.Popen(command, cwd=ROOT, stdout=self.output, stderr=subprocess.STDOUT if held else None)
+        self.seconds = 0.0
+        self.waiter = threading.Thread(target=self.wait)
+        self.waiter.start()
+
+    def wait(self):
+        self.process.wait()
+        self.seconds = time.monotonic() - self.started
 
     def end(self):
         """Waits, shows what was held back, and is true when the command succeeded."""
-        code = self.process.wait()
-        # A phase that nobody waited for at once may have ended long ago; its seconds are then an upper bound.
-        seconds = time.monotonic() - self.started
+        self.waiter.join()
+        code, seconds = self.process.returncode, self.seconds
         if self.output:
             self.output.seek(0)
             sys.stdout.write(self.output.read().decode(errors="replace"))

@@ -20,6 +20,8 @@ int kd_nl_ifindex(int nl, const char *name);
 int kd_nl_link_up(int nl, const char *name);
 int kd_nl_link_delete(int nl, const char *name);
 int kd_nl_address_add(int nl, const char *name, uint32_t address, int prefix);
+// A route to a block of addresses on `name`; what the namespace's own programs send there is from `source`. Replaces an earlier one.
+int kd_nl_route(int nl, const char *name, uint32_t destination, int prefix, uint32_t source);
 int kd_nl_default_route(int nl, const char *name, uint32_t gateway);
 // A veth pair: `name` in nl's namespace, up, and `peer` in the namespace of descriptor `peer_netns`, still down.
 int kd_nl_veth(int nl, const char *name, const char *peer, int peer_netns, int mtu);
@@ -48,4 +50,7 @@ int kd_pod_network_is_idle(const char *pin);
 int kd_is_pinned(const char *path);
 // Names of the interfaces in nl's namespace that begin with `prefix`, each ended by a zero byte; gives the bytes used.
 long kd_nl_interfaces(int nl, const char *prefix, char *buffer, size_t capacity);
+// Forgets the UDP flows that were sent to addresses of the block and led on to somebody who is not among `living` (address << 16 |
+// port, ascending). In the calling process's network namespace. Gives how many were forgotten.
+long kd_conntrack_forget(uint32_t network, int prefix, const uint64_t *living, size_t count);
 #endif

@@ -2,9 +2,10 @@ import ArgumentParser
 import Glibc
 import Images
 import KubeModel
+import LabNetwork
 import Node
 
-struct DoctorCommand: ParsableCommand {
+struct DoctorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor",
         abstract: "Check that this machine has what a lab needs, and say what adds it.",
@@ -25,9 +26,12 @@ struct DoctorCommand: ParsableCommand {
     @Option(help: ArgumentHelp("A directory of CDI files, beside /etc/cdi and /var/run/cdi.", valueName: "dir"), completion: .directory)
     var cdiDir: [String] = []
 
-    func run() throws {
+    func run() async throws {
         if let output, output != "json" { throw ValidationError("-o: expected json, found '\(output)'") }
-        let findings = Self.examine(LabContext.current, share: share, cdiDirectories: cdiDir)
+        let context = LabContext.current
+        var findings = Self.examine(context, share: share, cdiDirectories: cdiDir)
+        // Only of a lab that runs.
+        if let helper = try? await HelperClient(runtimeDirectory: context.paths.runtime).status() { findings.append(Self.egress(helper.uplink)) }
         if output != nil {
             Output.line(PrettyJSON.text(.array(findings.map(\.json))))
         } else {
@@ -59,6 +63,14 @@ struct DoctorCommand: ParsableCommand {
             findings.append(PackageChecks(environment: context.environment, list: list, forBuilding: isSource).finding)
         }
         return findings
+    }
+
+    /// Whether the pods of the lab that runs reach the world outside.
+    static func egress(_ uplink: UplinkStatus) -> Finding {
+        let name = "this lab's pods and the world outside"
+        return uplink.state == .up
+            ? .present(name, "egress: through \(uplink.kind.rawValue), under the host's address")
+            : .present(name, "egress: none; a lab that is started with 'lab up --uplink' has it")
     }
 
     private static func programs(share: String?) -> [Finding] {

@@ -19,7 +19,7 @@ struct KernelChecks {
         guard users.verdict == .present else { return [users, seccomp] }
         // Under AppArmor's restriction the profile is for our own programs, not for unshare(1): nothing more can be tried.
         if isRestricted, !isRoot { return [users, seccomp] }
-        return [users, overlay, veth, masquerade, seccomp]
+        return [users, overlay, veth, services, masquerade, seccomp]
     }
 
     private func number(_ path: String) -> Int? {
@@ -95,6 +95,28 @@ struct KernelChecks {
         return .missing(name, trial.lastLine, "sudo modprobe veth")
     }
 
+    /// What `ServiceProxy` and `PolicyEnforcer` ask of the kernel, in small.
+    private static let serviceRules = """
+        add table ip kd; add map ip kd m { type ipv4_addr . inet_proto . inet_service : verdict; }; \
+        add set ip kd s { type ipv4_addr; flags dynamic,timeout; size 64; }; add chain ip kd c; \
+        add rule ip kd c update @s { ip saddr timeout 9s }; \
+        add rule ip kd c meta l4proto tcp dnat ip to numgen random mod 2 map { 0 : 10.0.0.1 . 80, 1 : 10.0.0.2 . 80 }; \
+        add chain ip kd p { type nat hook prerouting priority -100; }; add rule ip kd p ip daddr . meta l4proto . th dport vmap @m; \
+        add chain ip kd f { type filter hook forward priority 0; }; add rule ip kd f ct state established accept; add rule ip kd f reject
+        """
+
+    private var services: Finding {
+        let name = "nft for Services and NetworkPolicies"
+        let less = "service proxy: labd itself, so that connections end with it; and pods that a NetworkPolicy selects do not start"
+        guard Programs.find("nft", environment) != nil else {
+            return .limited(name, "nft(8) is missing: \(less)", "sudo apt-get install -y nftables")
+        }
+        guard let trial = ProgramRun.run(Self.namespaces + ["nft", Self.serviceRules], environment: environment), trial.status != 0 else {
+            return .present(name, "service proxy: nftables")
+        }
+        return .limited(name, "\(trial.lastLine): \(less)", "sudo modprobe -a nf_tables nft_nat nft_ct nft_numgen nft_reject nft_reject_ipv4")
+    }
+
     private var masquerade: Finding {
         let name = "nft masquerading, for pods that reach the world outside"
         guard Programs.find("nft", environment) != nil else {
@@ -102,7 +124,7 @@ struct KernelChecks {
         }
         let rules = "add table ip kd; add chain ip kd out { type nat hook postrouting priority 100; }; add rule ip kd out masquerade"
         guard let trial = ProgramRun.run(Self.namespaces + ["nft", rules], environment: environment), trial.status != 0 else {
-            return .present(name)
+            return .present(name, "egress: none unless the lab is started with 'lab up --uplink'; then \(isRoot ? "veth" : "pasta or slirp4netns")")
         }
         return .limited(name, trial.lastLine, "sudo modprobe nft_masq")
     }

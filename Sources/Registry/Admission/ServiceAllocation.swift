@@ -12,7 +12,9 @@ enum ServiceAllocation {
         let name = service["metadata"]["name"].stringValue ?? ""
         let others = transaction.list(.services).filter { $0.namespace != namespace || $0.name != name }
         var causes = address(&service, namespace, name, others)
-        causes += ports(&service, namespace, name, others)
+        // Labs side by side share the host's loopback: the same Service should not have the same port in both.
+        let lab = transaction.get(ObjectKey(.namespaces, name: "kube-system"))?.uid ?? ""
+        causes += ports(&service, namespace, name, lab, others)
         if !causes.isEmpty { throw .invalid(kind: "Service", group: "", name: name, causes: causes) }
     }
 
@@ -37,7 +39,7 @@ enum ServiceAllocation {
 
     // MARK: Node ports
 
-    private static func ports(_ service: inout JSON, _ namespace: String, _ name: String, _ others: [StoredObject]) -> [APIStatus.Cause] {
+    private static func ports(_ service: inout JSON, _ namespace: String, _ name: String, _ lab: String, _ others: [StoredObject]) -> [APIStatus.Cause] {
         let type = service["spec"]["type"].stringValue
         let ports = service["spec"]["ports"].elements
         let wantsPorts = type == "NodePort" || (type == "LoadBalancer" && service["spec"]["allocateLoadBalancerNodePorts"].boolValue != false)
@@ -60,7 +62,7 @@ enum ServiceAllocation {
         for port in ports {
             var port = port
             if port.key == nil {
-                guard let number = free(port, "\(namespace)/\(name)", taken) else {
+                guard let number = free(port, "\(lab)/\(namespace)/\(name)", taken) else {
                     return [.invalid("spec.ports[\(given.count)].nodePort", 0, "failed to allocate a nodePort: range is full")]
                 }
                 port["nodePort"] = JSON(number)
@@ -72,7 +74,7 @@ enum ServiceAllocation {
         return []
     }
 
-    /// The port follows from name and number, so that a Service made again usually has the same.
+    /// The port follows from the lab, the name and the number, so that a Service made again usually has the same.
     private static func free(_ port: JSON, _ name: String, _ taken: Set<NodePort>) -> Int? {
         var hash: UInt32 = 2_166_136_261
         for byte in "\(name)/\(port["port"].intValue ?? 0)".utf8 { hash = (hash ^ UInt32(byte)) &* 16_777_619 }
