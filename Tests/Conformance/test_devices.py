@@ -89,6 +89,7 @@ def which(lab, space, name):
     return lab.kubectl("exec", "-n", space, name, "--", "sh", "-c", "echo $WHICH$NVIDIA_VISIBLE_DEVICES").stdout.strip()
 
 
+@pytest.mark.accounts("root", "user", "single")
 def test_a_container_is_given_what_the_file_says(equipped, space, shows):
     equipped.kubectl("create", "-n", space, "-f", "-", input=asks("look", LOOK))
     equipped.wait("pod/look", "jsonpath={.status.phase}=Succeeded", space)
