@@ -1,6 +1,8 @@
 """Services as kube-proxy leads them: from pods, from the host's loopback, over changes and over the end of labd."""
 
+import contextlib
 import socket
+import subprocess
 import time
 
 from kindlingtest.network import ask, client, names, server, service, until
@@ -59,7 +61,7 @@ def test_affinity_keeps_a_client_with_its_endpoint(lab, ns, shows):
     shows(f"15 connections each: {chosen}; after its end another")
 
 
-# Holds one connection and makes a new one each tenth of a second; what fails is said.
+# Holds one connection and makes a new one each tenth of a second, a line for each; what fails is said.
 STEADY = """
 import os, socket, sys, time
 target = (sys.argv[1], 80)
@@ -69,10 +71,21 @@ while not os.path.exists("/tmp/stop"):
     n += 1
     held.sendall(b"%d\\n" % n); assert stream.readline() == b"%d\\n" % n
     with socket.create_connection(target, 3) as new: assert new.recv(100)
+    print("round", n, flush=True)
     if n == 1: open("/tmp/runs", "w").close()
     time.sleep(0.1)
 print("all", n, "came through", flush=True)
 """
+
+
+@contextlib.contextmanager
+def following(lab, pod):
+    """The lines that the pod's container prints from now on, as its supervisor writes them: labd is not asked."""
+    uid = lab.get("pod", pod, "default")["metadata"]["uid"]
+    log = next((lab.state / "pods" / uid / "logs" / "main").iterdir())
+    with subprocess.Popen(["tail", "--lines=0", "--follow", str(log)], text=True, stdout=subprocess.PIPE) as tail:
+        yield tail.stdout
+        tail.kill()
 
 
 def test_connections_and_rules_outlive_changes_and_labd(place, shows):
@@ -94,8 +107,9 @@ def test_connections_and_rules_outlive_changes_and_labd(place, shows):
         ready(lab, ns, "web-1", "look")
         lab.kubectl("exec", "web-0", "-n", ns, "--", "rm", "/tmp/serves")
         until(lambda: names(ask(lab, ns, "look", "tcp/web/80/10")[0]) == {"web-1"})
-        lab.kill_daemon()
-        time.sleep(1)  # without labd
+        with following(lab, "c") as lines:
+            lab.kill_daemon()
+            rounds = [next(lines).split()[-2] for _ in range(10)]
         lab.up()
         # What changed meanwhile is put right by the next labd, and what did not stays.
         lab.kubectl("apply", "-n", ns, "-f", "-", input=service("second", "web"))
@@ -103,8 +117,9 @@ def test_connections_and_rules_outlive_changes_and_labd(place, shows):
         lab.kubectl("exec", "c", "-n", ns, "--", "touch", "/tmp/stop")
         lab.wait("pod/c", "jsonpath={.status.phase}=Succeeded", ns)
         log = lab.kubectl("logs", "c", "-n", ns).stdout.splitlines()
-        assert log[0] == "web-0" and log[1].startswith("all "), log
-        shows(log[1])
+        assert log[0] == "web-0" and log[-1].startswith("all "), log
+        assert rounds == ["round"] * 10, rounds
+        shows(f"{log[-1]}, ten of them without labd")
     finally:
         assert not lab.close()
 
