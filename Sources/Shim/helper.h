@@ -68,6 +68,7 @@ struct uplink {
     char changed[1024];     // host devices whose forwarding was switched on, separated by blanks
     char nameserver[64];    // inside address that reaches the host's resolver; empty: use the host's own list
     struct waiter waiters[CLIENTS_MAX];
+    char refused[512];      // why pasta, which is tried first, did not start; empty: it is not there
 };
 
 struct helper {

@@ -201,13 +201,20 @@ static void started(struct helper *h) {
 static void start_failed(struct helper *h, int status) {
     char text[MESSAGE_SIZE], log[512];
     bool missing = WIFEXITED(status) && WEXITSTATUS(status) == NO_PROGRAM;
+    read_text(h, "uplink.log", log, sizeof log);
+    log[strcspn(log, "\n")] = 0;
     if (h->uplink.kind == UPLINK_PASTA && !h->stopping) {
+        snprintf(h->uplink.refused, sizeof h->uplink.refused, "%s", missing ? "" : log[0] ? log : "it gave no reason");
         start_up(h, UPLINK_SLIRP);
         return;
     }
-    read_text(h, "uplink.log", log, sizeof log);
-    if (missing) snprintf(text, sizeof text, "no uplink: neither pasta nor slirp4netns works here; install one: apt-get install passt");
-    else snprintf(text, sizeof text, "no uplink: %s failed: %s", uplink_kind_name(h->uplink.kind), log[0] ? log : "it gave no reason");
+    if (missing && h->uplink.refused[0])
+        // On a machine without any network pasta has nothing to lead to.
+        snprintf(text, sizeof text, "no uplink: pasta does not start (%s), and slirp4netns is not there", h->uplink.refused);
+    else if (missing)
+        snprintf(text, sizeof text, "no uplink: neither pasta nor slirp4netns works here; install one: apt-get install passt");
+    else
+        snprintf(text, sizeof text, "no uplink: %s failed: %s", uplink_kind_name(h->uplink.kind), log[0] ? log : "it gave no reason");
     helper_log("%s", text);
     set_down(h);
     answer(h, "uplink", text);
