@@ -49,6 +49,26 @@ def pytest_collection_modifyitems(config, items):
         long = [item for item in items if item.get_closest_marker("full")]
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if not item.get_closest_marker("full")]
+    if os.geteuid() != 0:
+        foreign = [item for item in items if not is_possible_for_a_user(item)]
+        config.hook.pytest_deselected(items=foreign)
+        config.stash[LEFT_TO_ROOT] = [item.nodeid for item in foreign]
+        items[:] = [item for item in items if item not in foreign]
+
+
+LEFT_TO_ROOT = pytest.StashKey[list]()
+
+
+def is_possible_for_a_user(item):
+    """Root makes accounts and mounts for cases of theirs; an ordinary user has one lab, its own."""
+    if item.get_closest_marker("machine_root"):
+        return False
+    return "place" not in item.fixturenames or item.callspec.params.get("place") in KINDS
+
+
+def pytest_report_collectionfinish(config):
+    left = config.stash.get(LEFT_TO_ROOT, [])
+    return [f"left to a run as root, which makes accounts and mounts: {len(left)} cases", *(f"  {name}" for name in left)] if left else []
 
 
 @pytest.hookimpl(hookwrapper=True)

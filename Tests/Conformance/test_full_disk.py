@@ -6,6 +6,9 @@ import subprocess
 import pytest
 from kindlingtest.manifests import pod, shell
 
+# The small disk is a mount.
+pytestmark = pytest.mark.machine_root
+
 
 @pytest.fixture
 def small(place, request):

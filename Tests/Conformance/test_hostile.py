@@ -94,6 +94,7 @@ def test_the_file_system_of_the_state(fresh, options, shows):
         subprocess.run(["umount", "--lazy", str(fresh.state)], check=False)
 
 
+@pytest.mark.machine_root
 @pytest.mark.accounts("user")
 def test_a_state_directory_of_another(fresh, shows):
     fresh.state.mkdir()

@@ -38,6 +38,7 @@ extension ImageStore {
             let list: JSON = ["schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": .array(index)]
             try writer.add(Array(list.text.utf8), as: "index.json")
             try writer.add(Array(JSON.array(docker).text.utf8), as: "manifest.json")
+            for name in ["blobs", "blobs/sha256"] { try writer.addDirectory(name) }
             for name in Set(blobs).sorted() { try writer.add(file: "\(content.blobs)/\(name)", as: "blobs/sha256/\(name)") }
             try writer.finish()
             guard rename(temporary, path) == 0 else { throw .system(path: path, operation: "replace", code: errno) }
@@ -78,6 +79,9 @@ final class ArchiveWriter {
         try result.get()
     }
 
+    /// A user's skopeo may not make directories that no member names: it would give them to root.
+    func addDirectory(_ name: String) throws(ImageError) { try begin("\(name)/", size: 0, type: Glibc.S_IFDIR, mode: 0o755) }
+
     func add(file: String, as name: String) throws(ImageError) {
         guard let size = FileSystem.status(file)?.st_size else { throw .system(path: file, operation: "open", code: ENOENT) }
         try begin(name, size: Int64(size))
@@ -95,13 +99,13 @@ final class ArchiveWriter {
         guard fsync(descriptor) == 0 else { throw .system(path: path, operation: "write", code: errno) }
     }
 
-    private func begin(_ name: String, size: Int64) throws(ImageError) {
+    private func begin(_ name: String, size: Int64, type: mode_t = Glibc.S_IFREG, mode: mode_t = 0o644) throws(ImageError) {
         guard let entry = archive_entry_new() else { throw .system(path: path, operation: "write", code: ENOMEM) }
         defer { archive_entry_free(entry) }
         archive_entry_set_pathname(entry, name)
         archive_entry_set_size(entry, size)
-        archive_entry_set_filetype(entry, UInt32(Glibc.S_IFREG))
-        archive_entry_set_perm(entry, 0o644)
+        archive_entry_set_filetype(entry, UInt32(type))
+        archive_entry_set_perm(entry, mode)
         archive_entry_set_mtime(entry, 0, 0)
         guard archive_write_header(archive, entry) == ARCHIVE_OK else { throw failure() }
     }
