@@ -333,6 +333,19 @@ static int run_in_background(struct helper *h) {
     _exit(EXIT_OK);
 }
 
+// nft and ip lie where administrators' programs are, which Debian leaves out of a user's PATH. labd inherits it.
+static void add_to_path(const char *directory) {
+    const char *path = getenv("PATH");
+    size_t length = strlen(directory);
+    for (const char *at = path; at != NULL && (at = strstr(at, directory)) != NULL; at += length) {
+        if ((at == path || at[-1] == ':') && (at[length] == ':' || at[length] == 0)) return;
+    }
+    char *longer = NULL;
+    if (asprintf(&longer, "%s:%s", path ? path : "/usr/local/bin:/usr/bin:/bin", directory) < 0) return;
+    setenv("PATH", longer, 1);
+    free(longer);
+}
+
 int shim_helper(int argc, char **argv) {
     static struct helper helper;
     struct helper *h = &helper;
@@ -341,6 +354,8 @@ int shim_helper(int argc, char **argv) {
     h->started = time(NULL);
     // What the lab makes is as open as its code says, whoever calls; labd inherits it.
     umask(022);
+    add_to_path("/usr/sbin");
+    add_to_path("/sbin");
     // The helper lives for days: a descriptor of whoever called it must not stay open that long.
     close_range(3, ~0U, 0);
     for (int i = 0; i < CLIENTS_MAX; i++) h->clients[i].fd = -1;

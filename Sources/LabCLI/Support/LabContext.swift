@@ -15,6 +15,7 @@ struct LabContext: Sendable {
 
     init(state: String?) {
         Self.settleHome()
+        Self.settlePath()
         environment = ProcessInfo.processInfo.environment
         isRoot = geteuid() == 0
         currentDirectory = FileManager.default.currentDirectoryPath
@@ -30,6 +31,14 @@ struct LabContext: Sendable {
         if let home = getenv("HOME"), home.pointee == UInt8(ascii: "/") { return }
         guard let account = getpwuid(geteuid()), let home = account.pointee.pw_dir, home.pointee == UInt8(ascii: "/") else { return }
         setenv("HOME", home, 1)
+    }
+
+    /// nft, ip and newuidmap lie where administrators' programs are, which Debian leaves out of a user's PATH.
+    private static func settlePath() {
+        let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/local/bin:/usr/bin:/bin"
+        let parts = path.split(separator: ":")
+        let missing = ["/usr/sbin", "/sbin"].filter { !parts.contains($0[...]) }
+        if !missing.isEmpty { setenv("PATH", ([path] + missing).joined(separator: ":"), 1) }
     }
 
     /// The log that the helper keeps of labd's output.

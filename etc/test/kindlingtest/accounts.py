@@ -29,7 +29,8 @@ class Account:
     def environment(self, **more):
         """The least that a login gives; nothing of the test's own environment but where programs and packages lie."""
         kept = {key: value for key, value in os.environ.items() if key.lower().endswith("_proxy") or key.startswith("PIP_")}
-        path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        # As Debian's login gives them: an ordinary user's has no directory of administrators' programs.
+        path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" if self.is_root else "/usr/local/bin:/usr/bin:/bin"
         return kept | {"HOME": self.home, "USER": self.name, "LOGNAME": self.name, "PATH": path, "LANG": "C.UTF-8"} | more
 
     def identity(self):
