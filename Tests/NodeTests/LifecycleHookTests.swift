@@ -114,19 +114,22 @@ struct LifecycleHookTests {
     @Test func whatFollowsASidecarWaitsForItsStartupProbe() async throws {
         let lab = try await Lab()
         lab.script("side", .run())
-        lab.prober.answer("/up", .failure("not yet"), .success)
+        lab.prober.answer("/up", .failure("not yet"))
         try await lab.start()
         try await lab.create("p") { spec in
             spec["initContainers"] = [
-                Self.sidecar("side", ["startupProbe": ["httpGet": ["path": "/up", "port": 80], "periodSeconds": 1]]),
+                Self.sidecar("side", ["startupProbe": ["httpGet": ["path": "/up", "port": 80], "periodSeconds": 1, "failureThreshold": 100]]),
                 ["name": "step", "image": "busybox", "command": ["true"]],
             ]
         }
         try await lab.waitForEvent("Unhealthy")
+        // The Event comes before the status is written.
+        let before = try await lab.wait(lab.key("p"), "uninitialized") {
+            $0?.condition("Initialized")["message"] == "containers with incomplete status: [side step]"
+        }
         #expect(lab.machine.starts.count == 1)
-        let before = try #require(lab.pod("p"))
-        #expect(before.condition("Initialized")["message"] == "containers with incomplete status: [side step]")
-        #expect(before.status["phase"] == "Pending")
+        #expect(before?.status["phase"] == "Pending")
+        lab.prober.answer("/up", .success)
         try await lab.waitForPhase("p", "Succeeded")
         #expect(lab.machine.starts.map { $0.split(separator: "-").suffix(2).joined(separator: "-") } == ["side-0", "step-0", "main-0"])
     }
