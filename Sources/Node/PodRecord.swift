@@ -29,6 +29,12 @@ struct PodRecord: Sendable, Equatable {
         self.init(uid: uid, namespace: namespace, name: name)
         address = json["address"].stringValue ?? ""
         devices = DeviceAssignment(json["devices"])
+        // A daemon before CDI wrote GPUs by the numbers of their device files.
+        for (container, numbers) in json["gpus"].members {
+            let names = numbers.elements.compactMap(\.intValue).map { "\(NVIDIADriver.kind)=\($0)" }
+            devices.byContainer[container] = names
+            devices.held += names
+        }
         for (container, attempt) in json["endedEarly"].members { endedEarly[container] = attempt.intValue }
         for (container, attempt) in json["stopped"].members { stopped[container] = attempt.intValue }
         stoppedAt = json["stoppedAt"].stringValue.flatMap { Timestamp(parsing: $0) }

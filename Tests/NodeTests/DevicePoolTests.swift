@@ -1,4 +1,5 @@
 import Catalogue
+import Foundation
 import KubeModel
 import Registry
 import Testing
@@ -128,5 +129,19 @@ struct DevicePoolTests {
         #expect(spec.mounts.contains { $0.target == "/dev/nvidia0" } && spec.environment.contains("D0=1"))
         try await create("unknown", "nvidia.com/gpu=7")
         try await lab.waitForReason("unknown", "CreateContainerError")
+    }
+
+    /// A GPU pod that runs while a newer daemon takes over keeps its GPU.
+    @Test func recordOfADaemonBeforeCDI() throws {
+        let directory = FileManager.default.temporaryDirectory.path + "/record-\(UInt64.random(in: 0...(.max)))"
+        try Files.makeDirectory(directory)
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let old = #"{"uid":"a","namespace":"default","name":"p","address":"10.0.0.2","gpus":{"main":[1,0]}}"#
+        try Data(old.utf8).write(to: URL(filePath: directory + "/pod.json"))
+        let record = try #require(PodRecord(directory: directory))
+        #expect(record.devices.byContainer == ["main": ["nvidia.com/gpu=1", "nvidia.com/gpu=0"]])
+        let pool = DevicePool(inventory: Self.inventory(3))
+        pool.adopt(record.devices, for: "a")
+        #expect(try pool.take(for: pod(1), uid: "b").held == ["nvidia.com/gpu=2"])
     }
 }
