@@ -88,7 +88,7 @@ let package = Package(
         .target(
             name: "LabCLI",
             dependencies: [
-                "KubeModel", "Sandbox", "Images", "LabNetwork", "Access", "KubeServer", "LabDaemon", log,
+                "KubeModel", "Sandbox", "Images", "LabNetwork", "Access", "KubeServer", "Node", "LabDaemon", log,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "GRDB", package: "GRDB.swift"),

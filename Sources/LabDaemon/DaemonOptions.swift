@@ -14,6 +14,11 @@ public struct DaemonOptions: Sendable {
     /// Whether pods may reach the world outside the lab.
     public var hasUplink: Bool
 
+    /// Directories of CDI files beside the usual ones.
+    public var deviceDirectories: [String] = []
+    /// Among how many pods each GPU is shared.
+    public var gpuSlices: Int
+
     /// Reads `labd`'s arguments.
     /// - Throws: `DaemonError.arguments` naming the first one that is wrong.
     public init(arguments: [String]) throws(DaemonError) {
@@ -23,7 +28,10 @@ public struct DaemonOptions: Sendable {
         while let argument = rest.popFirst() {
             switch argument {
             case "--root", "--uplink": flags.insert(argument)
-            case "--state", "--runtime", "--share", "--shim", "--port", "--cpu-overcommit":
+            case "--cdi-dir":
+                guard let value = rest.popFirst() else { throw .arguments(problem: "labd: --cdi-dir needs a value") }
+                deviceDirectories.append(value)
+            case "--state", "--runtime", "--share", "--shim", "--port", "--cpu-overcommit", "--gpu-slices":
                 guard let value = rest.popFirst() else { throw .arguments(problem: "labd: \(argument) needs a value") }
                 values[argument] = value
             default: throw .arguments(problem: "labd: unknown argument \(argument); start the daemon with 'lab up'")
@@ -38,6 +46,10 @@ public struct DaemonOptions: Sendable {
         guard let overcommit = Double(values["--cpu-overcommit"] ?? "1"), overcommit >= 1 else {
             throw .arguments(problem: "labd: --cpu-overcommit must be a number not below 1, found \(values["--cpu-overcommit"] ?? "")")
         }
+        guard let slices = Int(values["--gpu-slices"] ?? "1"), (1...1000).contains(slices) else {
+            throw .arguments(problem: "labd: --gpu-slices must be a number from 1 to 1000, found \(values["--gpu-slices"] ?? "")")
+        }
+        gpuSlices = slices
         paths = LabPaths(state: state, runtime: runtime)
         share = values["--share"]
         self.shim = shim

@@ -12,8 +12,8 @@ struct ContainerPlan {
     let fields: FieldReference
     let config: ConfigLookup
     let settings: NodeSettings
-    /// Device files of the GPUs that the container was given, and their numbers.
-    let gpus: GPUDevices
+    /// What the container was given of GPUs and other devices.
+    let devices: ContainerDevices
     /// The Services whose addresses the container finds in its environment.
     var services: [StoredObject] = []
 
@@ -36,7 +36,9 @@ struct ContainerPlan {
         let user = try identity()
         try checkSeccomp()
         let hostname = try kernelHostname()
-        let variables = try variables(home: user.home, hostname: hostname)
+        var variables = try variables(home: user.home, hostname: hostname)
+        let deviceMounts = devices.mounts(in: environment)
+        variables.add(devices, mounts: deviceMounts)
         let arguments = environment.arguments(
             command: container.command.map(variables.expand), args: container.arguments.map(variables.expand))
         guard !arguments.isEmpty else {
@@ -58,10 +60,11 @@ struct ContainerPlan {
         spec.workingDirectory = directory.isEmpty ? environment.workingDirectory : directory
         spec.user = user.user
         spec.group = user.group
-        spec.supplementaryGroups = supplementaryGroups
+        let groups = supplementaryGroups
+        spec.supplementaryGroups = groups + devices.groups().filter { !groups.contains($0) }
         spec.rootReadOnly = container.securityContext["readOnlyRootFilesystem"].boolValue == true
         spec.capabilities = capabilities
-        spec.mounts = try mounts(places, variables)
+        spec.mounts = try mounts(places, variables) + deviceMounts
         if let sharedMemory, !spec.mounts.contains(where: { $0.target == "/dev/shm" }) {
             spec.mounts.append(Mount(kind: .bind(source: sharedMemory, subPath: nil), target: "/dev/shm"))
         }
@@ -93,9 +96,7 @@ struct ContainerPlan {
         variables.set("HOSTNAME", hostname)
         if variables.values["HOME"] == nil { variables.set("HOME", home) }
         if container.json["tty"].boolValue == true, variables.values["TERM"] == nil { variables.set("TERM", "xterm") }
-        if !gpus.indices.isEmpty {
-            variables.set("NVIDIA_VISIBLE_DEVICES", gpus.indices.map(String.init).joined(separator: ","))
-        }
+        for variable in devices.pluginVariables { variables.set(variable.name, variable.value) }
         for (name, value) in ServiceEnvironment.variables(of: services) { variables.setByNode(name, value) }
         do {
             try variables.add(container, fields: fields, config: config)
@@ -140,7 +141,7 @@ struct ContainerPlan {
         // Outer mounts first, whatever the order in the manifest, as container runtimes do.
         func depth(_ mount: Mount) -> Int { mount.target.split(separator: "/").count }
         mounts += volumeMounts.enumerated().sorted { (depth($0.element), $0.offset) < (depth($1.element), $1.offset) }.map(\.element)
-        return mounts + gpus.paths.map { Mount(kind: .device(source: $0), target: $0) }
+        return mounts
     }
 
     /// Whether a path leads to the root, as `/`, `/./` and `/a/..` do.

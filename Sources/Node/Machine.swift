@@ -6,7 +6,7 @@ struct Machine: Sendable, Equatable {
     var millicores: Int
     var memoryBytes: Int
     var storageBytes: Int
-    var gpus: [Int]
+    var devices: DeviceInventory
     var kernel: String
     var system: String
     var machineID: String
@@ -15,15 +15,16 @@ struct Machine: Sendable, Equatable {
     var architecture: String
 
     /// Looks at the machine. Control groups may give the daemon less than all of it: that counts.
-    static func current(stateDirectory: String) -> Machine {
+    static func current(_ settings: NodeSettings) -> Machine {
         var file = statvfs()
-        statvfs(stateDirectory, &file)
+        statvfs(settings.stateDirectory, &file)
         var name = utsname()
         uname(&name)
         let total = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
         return Machine(
             millicores: max(1, affinityCount()) * 1000, memoryBytes: min(total, memoryLimit() ?? total),
-            storageBytes: Int(file.f_blocks) * Int(file.f_frsize), gpus: GPUPool.found(),
+            storageBytes: Int(file.f_blocks) * Int(file.f_frsize),
+            devices: .found(extra: settings.deviceDirectories, slices: settings.gpuSlices),
             kernel: text(name.release), system: release(), machineID: line("/etc/machine-id"),
             bootID: line("/proc/sys/kernel/random/boot_id"), architecture: goArchitecture(text(name.machine)))
     }
@@ -33,7 +34,7 @@ struct Machine: Sendable, Equatable {
             "cpu": Quantity(milli: millicores), "memory": Quantity(memoryBytes / 1024 * 1024, format: .binarySI),
             "ephemeral-storage": Quantity(storageBytes / 1024 * 1024, format: .binarySI),
         ]
-        if !gpus.isEmpty { capacity[PodResources.gpu] = Quantity(gpus.count) }
+        capacity.merge(devices.amounts) { own, _ in own }
         return capacity
     }
 

@@ -36,7 +36,7 @@ public final class NodeAgent: Sendable {
     ) throws {
         try self.init(
             registry: registry, runtime: SandboxContainerRuntime(runtime: runtime), network: PodNetworkAdapter(network: network),
-            images: images, settings: settings, machine: .current(stateDirectory: settings.stateDirectory), logger: logger, tokens: tokens, gate: gate)
+            images: images, settings: settings, machine: .current(settings), logger: logger, tokens: tokens, gate: gate)
     }
 
     init(

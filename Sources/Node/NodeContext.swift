@@ -12,7 +12,7 @@ final class NodeContext: Sendable {
     let prober: any Prober
     let settings: NodeSettings
     let machine: Machine
-    let gpus: GPUPool
+    let devices: DevicePool
     let logger: Logger
     let clock: @Sendable () -> Timestamp
     /// The pods that want to be looked at.
@@ -38,7 +38,7 @@ final class NodeContext: Sendable {
         self.gate = gate
         self.settings = settings
         self.machine = machine
-        gpus = GPUPool(all: machine.gpus)
+        devices = DevicePool(inventory: machine.devices)
         self.logger = logger
         self.clock = clock
         queue = WakeQueue()

@@ -18,6 +18,8 @@ struct NodeRegistration: Sendable {
                 try await client.create(object)
             } catch let error as APIStatus where error.reason == "AlreadyExists" {}
         }
+        let report = DeviceReport(machine.devices)
+        _ = try await client.update(key) { node in report.annotate(&node) }
         try await beat(now: now)
     }
 

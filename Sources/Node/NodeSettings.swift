@@ -12,6 +12,10 @@ public struct NodeSettings: Sendable {
     public var maximumPods: Int
     /// hostPath volumes are refused unless their path lies beneath one of these.
     public var allowedHostPaths: [String]
+    /// Directories of CDI files beside `/etc/cdi` and `/var/run/cdi`; a device of a later one goes before.
+    public var deviceDirectories: [String]
+    /// Among how many pods each GPU is shared.
+    public var gpuSlices: Int
     public var clusterDomain: String
     /// Where the names of the cluster are answered: what pods with the policy ClusterFirst ask; `nil` where nobody answers.
     public var clusterDNS: String?
@@ -40,6 +44,8 @@ public struct NodeSettings: Sendable {
         reservedMemoryBytes = 256 << 20
         maximumPods = 250
         allowedHostPaths = []
+        deviceDirectories = []
+        gpuSlices = 1
         clusterDomain = "cluster.local"
         nameservers = []
         searchDomains = []

@@ -8,8 +8,8 @@ struct PodRecord: Sendable, Equatable {
     var name: String
     /// Written before the first container starts; empty before that.
     var address = ""
-    /// The GPUs of each container.
-    var gpus: [String: [Int]] = [:]
+    /// Written before the first container starts; given back when the last has ended.
+    var devices = DeviceAssignment()
     /// The attempts that the lab has ended because they had done enough, by container: their end counts as 0.
     var endedEarly: [String: Int] = [:]
     /// The attempts that ran when the lab itself stopped the pod, by container, and when that was: written before the first signal.
@@ -28,7 +28,13 @@ struct PodRecord: Sendable, Equatable {
         else { return nil }
         self.init(uid: uid, namespace: namespace, name: name)
         address = json["address"].stringValue ?? ""
-        for (container, indices) in json["gpus"].members { gpus[container] = indices.elements.compactMap(\.intValue) }
+        devices = DeviceAssignment(json["devices"])
+        // A daemon before CDI wrote GPUs by the numbers of their device files.
+        for (container, numbers) in json["gpus"].members {
+            let names = numbers.elements.compactMap(\.intValue).map { "\(NVIDIADriver.kind)=\($0)" }
+            devices.byContainer[container] = names
+            devices.held += names
+        }
         for (container, attempt) in json["endedEarly"].members { endedEarly[container] = attempt.intValue }
         for (container, attempt) in json["stopped"].members { stopped[container] = attempt.intValue }
         stoppedAt = json["stoppedAt"].stringValue.flatMap { Timestamp(parsing: $0) }
@@ -38,11 +44,7 @@ struct PodRecord: Sendable, Equatable {
         var json: JSON = [
             "uid": .string(uid), "namespace": .string(namespace), "name": .string(name), "address": .string(address),
         ]
-        if !gpus.isEmpty {
-            var members = JSONObject()
-            for (container, indices) in gpus.sorted(by: { $0.key < $1.key }) { members[container] = .array(indices.map { JSON($0) }) }
-            json["gpus"] = .object(members)
-        }
+        if !devices.isEmpty { json["devices"] = devices.json }
         for (container, attempt) in endedEarly.sorted(by: { $0.key < $1.key }) { json["endedEarly"][container] = JSON(attempt) }
         for (container, attempt) in stopped.sorted(by: { $0.key < $1.key }) { json["stopped"][container] = JSON(attempt) }
         if let stoppedAt { json["stoppedAt"] = .string(stoppedAt.nano) }

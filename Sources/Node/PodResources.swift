@@ -4,8 +4,6 @@ typealias Amounts = [String: Quantity]
 
 /// What a pod asks for, as kube-scheduler counts it (component-helpers/resource: PodRequests).
 enum PodResources {
-    static let gpu = "nvidia.com/gpu"
-
     static func amounts(_ list: JSON) -> Amounts {
         var amounts: Amounts = [:]
         for (name, value) in list.members { amounts[name] = Quantity(value) }

@@ -4,7 +4,7 @@ import LabNetwork
 import Registry
 
 extension PodWorker {
-    /// What all containers of the pod need: its directory, address, GPUs, files and volumes. Safe to run again.
+    /// What all containers of the pod need: its directory, address, devices, files and volumes. Safe to run again.
     func prepare(_ spec: PodSpec) async throws -> [String: PodVolumes.Prepared] {
         if record == nil { try checkRuntime(spec) }
         if address == nil { try await setUp(spec) }
@@ -58,7 +58,7 @@ extension PodWorker {
     private func setUp(_ spec: PodSpec) async throws {
         for path in [directory.containers, directory.logs, directory.volumes] { try Files.makeDirectory(path) }
         var record = self.record ?? PodRecord(uid: uid, namespace: spec.namespace, name: spec.name)
-        if record.gpus.isEmpty { record.gpus = try takeGPUs(spec) }
+        if self.record == nil { record.devices = try takeDevices(spec) }
         let address = try await context.network.take()
         record.address = address.address
         do {
@@ -71,21 +71,6 @@ extension PodWorker {
         }
         self.record = record
         self.address = address
-    }
-
-    private func takeGPUs(_ spec: PodSpec) throws -> [String: [Int]] {
-        var gpus: [String: [Int]] = [:]
-        for container in spec.containers {
-            let count = PodResources.limits(of: container)[PodResources.gpu]?.value ?? 0
-            guard count > 0 else { continue }
-            guard let taken = context.gpus.take(count, for: uid) else {
-                context.gpus.release(uid)
-                throw MissingConfiguration(
-                    description: "\(count) of \(PodResources.gpu) are wanted by container \(container.name), and not so many are free")
-            }
-            gpus[container.name] = taken
-        }
-        return gpus
     }
 
     /// `/etc/hosts`, `/etc/hostname` and `/etc/resolv.conf`, as kubelet manages them.

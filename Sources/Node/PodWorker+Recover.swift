@@ -10,7 +10,7 @@ extension PodWorker {
         let spec = PodSpec(pod)
         if let record {
             if !record.address.isEmpty { address = context.network.existing(record.address) }
-            for indices in record.gpus.values { context.gpus.adopt(indices, for: uid) }
+            context.devices.adopt(record.devices, for: uid)
         }
         let statuses = pod.status["initContainerStatuses"].elements + pod.status["containerStatuses"].elements
         for container in spec.all {
@@ -140,6 +140,8 @@ extension PodWorker {
         hasRecovered = true
         record = PodRecord(directory: directory.path)
         if let address = record?.address, !address.isEmpty { self.address = context.network.existing(address) }
+        // Until its containers have ended nobody else may have them.
+        if let devices = record?.devices { context.devices.adopt(devices, for: uid) }
         for name in Files.list(directory.containers) {
             guard let number = directory.attemptNumbers(of: name).last else { continue }
             guard case .running(let running)? = try? context.runtime.adopt(stateDirectory: directory.attempt(number, of: name)) else {

@@ -160,10 +160,11 @@ extension PodWorker {
         _ container: ContainerSpec, _ spec: PodSpec, _ environment: ResolvedEnvironment, _ volumes: [String: PodVolumes.Prepared],
         _ places: ContainerPlan.Places, _ shared: SharedPlaces?
     ) throws(StartProblem) -> SandboxSpec {
+        let devices = try devices(of: container, spec)
         let plan = ContainerPlan(
             pod: spec, container: container, environment: environment, volumes: volumes, fields: fields(spec),
             config: context.config(namespace: spec.namespace), settings: context.settings,
-            gpus: GPUDevices(indices: record?.gpus[container.name] ?? []),
+            devices: devices,
             services: ServiceEnvironment.visible(to: spec, in: context.catalogue))
         do {
             let sandbox = try plan.spec(
@@ -260,7 +261,7 @@ extension PodWorker {
     }
 
     /// Sets the waiting reason, with an Event the first time.
-    private func tell(
+    func tell(
         _ spec: PodSpec, _ container: ContainerSpec, _ reason: String, _ message: String, event kind: String, prefix: String = ""
     ) {
         let waiting = WaitingState(reason, message)

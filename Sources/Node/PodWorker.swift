@@ -49,7 +49,7 @@ actor PodWorker {
         let spec = PodSpec(pod)
         if spec.isTerminal { return try await settle(spec) }
         if pod.isBeingDeleted { return try await end(spec, because: .deletion) }
-        if record == nil, let refusal = PodPolicy.refusal(spec) { return try await reject(spec, refusal) }
+        if record == nil, let refusal = PodPolicy.refusal(spec) ?? deviceRefusal(spec) { return try await reject(spec, refusal) }
         if let disruption, disruption.ends(spec) { return try await end(spec, because: .disruption(disruption)) }
         let left = timeLeft(spec)
         if let left, left <= .zero { return try await end(spec, because: .deadline) }
@@ -165,7 +165,7 @@ actor PodWorker {
         if isCleaned { return }
         try unlessLeaving { try keepFiles() }
         if let address { context.network.release(address) }
-        context.gpus.release(uid)
+        for waiting in context.devices.release(uid) { context.queue.add(waiting) }
         context.configUsers.set(key, [])
         if record != nil {
             PodVolumes.unmount(directory.volumes)
@@ -175,9 +175,9 @@ actor PodWorker {
             }
             try await removeVolumes()
             try await context.runtime.remove(directory.containers)
-            // A later daemon must not think that the address is still this pod's.
+            // A later daemon must not think that address and devices are still this pod's.
             record?.address = ""
-            record?.gpus = [:]
+            record?.devices = DeviceAssignment()
             try unlessLeaving { try record?.write(to: directory.path) }
         }
         address = nil

@@ -118,7 +118,7 @@ import Testing
         return ContainerPlan(
             pod: pod, container: container, environment: FakeImages.environment(try ImageReference("busybox")),
             volumes: ["v": .init(path: "/vol"), "ro": .init(path: "/ro", readOnly: true)], fields: fields(pod), config: config,
-            settings: NodeSettings(name: "n", stateDirectory: "/s"), gpus: GPUDevices())
+            settings: NodeSettings(name: "n", stateDirectory: "/s"), devices: ContainerDevices())
     }
 
     private let places = ContainerPlan.Places(identifier: "i", stateDirectory: "/st", logPath: "/l", podDirectory: "/pod")

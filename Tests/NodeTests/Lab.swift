@@ -34,16 +34,18 @@ final class Lab {
     let registry: Registry
     let client: Client
     private(set) var agent: NodeAgent
+    private let devices: DeviceInventory
     private var knownCommands: Set<String> = []
     private var controllers: Task<Void, Never>?
 
     static func settings(_ directory: String) -> NodeSettings { NodeSettings(name: "here", stateDirectory: directory) }
 
     static let machine = Machine(
-        millicores: 2000, memoryBytes: 4 << 30, storageBytes: 100 << 30, gpus: [], kernel: "6.1", system: "Test", machineID: "m", bootID: "b",
+        millicores: 2000, memoryBytes: 4 << 30, storageBytes: 100 << 30, devices: DeviceInventory(), kernel: "6.1", system: "Test", machineID: "m", bootID: "b",
         architecture: "amd64")
 
-    init() async throws {
+    init(devices: DeviceInventory = DeviceInventory()) async throws {
+        self.devices = devices
         directory = try Temporary.make()
         images = FakeImages(directory: "\(directory)/environments")
         catalogue = try Catalogue(path: "\(directory)/catalogue.sqlite")
@@ -51,7 +53,7 @@ final class Lab {
         logger.logLevel = .error
         registry = try Registry(catalogue: catalogue, logger: logger)
         client = Client(registry: registry, manager: "test")
-        agent = try Self.agent(directory, registry, machine, network, images, prober, logger)
+        agent = try Self.agent(directory, registry, machine, network, images, prober, logger, devices)
         for name in ["default", NodeLease.namespace] where client.get(ObjectKey(.namespaces, name: name)) == nil {
             try await client.create(["apiVersion": "v1", "kind": "Namespace", "metadata": ["name": .string(name)]])
         }
@@ -64,11 +66,13 @@ final class Lab {
 
     private static func agent(
         _ directory: String, _ registry: Registry, _ machine: FakeMachine, _ network: FakeNetwork, _ images: FakeImages,
-        _ prober: FakeProber, _ logger: Logger
+        _ prober: FakeProber, _ logger: Logger, _ devices: DeviceInventory
     ) throws -> NodeAgent {
-        try NodeAgent(
+        var own = Self.machine
+        own.devices = devices
+        return try NodeAgent(
             registry: registry, runtime: FakeRuntime(machine: machine), network: network, images: images, settings: settings(directory),
-            machine: Self.machine, logger: logger, prober: prober)
+            machine: own, logger: logger, prober: prober)
     }
 
     func start() async throws {
@@ -82,7 +86,7 @@ final class Lab {
         controllers?.cancel()
         await controllers?.value
         await agent.shutdown()
-        agent = try Self.agent(directory, registry, machine, network, images, prober, Logger(label: "test"))
+        agent = try Self.agent(directory, registry, machine, network, images, prober, Logger(label: "test"), devices)
     }
 
     /// `lab down`: containers are stopped, then the daemon ends.
@@ -90,7 +94,7 @@ final class Lab {
         controllers?.cancel()
         await controllers?.value
         _ = await agent.stopPods()
-        agent = try Self.agent(directory, registry, machine, network, images, prober, Logger(label: "test"))
+        agent = try Self.agent(directory, registry, machine, network, images, prober, Logger(label: "test"), devices)
     }
 
     // MARK: Objects

@@ -39,7 +39,7 @@ import Testing
             pod: pod, container: try #require(pod.containers.first), environment: environment, volumes: ["v": .init(path: "/vol")],
             fields: FieldReference(pod: pod, podAddress: "", hostAddress: "", allocatable: [:]),
             config: ConfigLookup(namespace: "default") { _ in nil }, settings: NodeSettings(name: "n", stateDirectory: "/s"),
-            gpus: GPUDevices())
+            devices: ContainerDevices())
     }
 
     @Test func theImagesListOfUsersIsRead() throws {

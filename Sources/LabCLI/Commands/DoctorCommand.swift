@@ -3,6 +3,7 @@ import Glibc
 import Images
 import KubeModel
 import LabNetwork
+import Node
 
 struct DoctorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -22,10 +23,13 @@ struct DoctorCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The directory of the files that ship with Kindling.", valueName: "dir"), completion: .directory)
     var share: String?
 
+    @Option(help: ArgumentHelp("A directory of CDI files, beside /etc/cdi and /var/run/cdi.", valueName: "dir"), completion: .directory)
+    var cdiDir: [String] = []
+
     func run() async throws {
         if let output, output != "json" { throw ValidationError("-o: expected json, found '\(output)'") }
         let context = LabContext.current
-        var findings = Self.examine(context, share: share)
+        var findings = Self.examine(context, share: share, cdiDirectories: cdiDir)
         // Only of a lab that runs.
         if let helper = try? await HelperClient(runtimeDirectory: context.paths.runtime).status() { findings.append(Self.egress(helper.uplink)) }
         if output != nil {
@@ -37,7 +41,7 @@ struct DoctorCommand: AsyncParsableCommand {
         if !missing.isEmpty { throw CommandError("not ready: \(missing.map(\.name).joined(separator: "; "))") }
     }
 
-    static func examine(_ context: LabContext, share given: String?) -> [Finding] {
+    static func examine(_ context: LabContext, share given: String?, cdiDirectories: [String] = []) -> [Finding] {
         let share = try? ShareDirectory.locate(explicit: given).path
         func file(_ name: String) -> String? {
             guard let share, let bytes = try? SmallFile.readIfPresent("\(share)/\(name)") else { return nil }
@@ -53,6 +57,7 @@ struct DoctorCommand: AsyncParsableCommand {
             .findings
         findings +=
             HostChecks(environment: context.environment, isRoot: context.isRoot, state: context.paths.state, user: user, uid: uid).findings
+        findings.append(DeviceCheck(report: DeviceReport(directories: cdiDirectories)).finding)
         if let share, let list = file("setup/packages.txt") {
             let isSource = SmallFile.exists("\(share)/../Package.swift")
             findings.append(PackageChecks(environment: context.environment, list: list, forBuilding: isSource).finding)

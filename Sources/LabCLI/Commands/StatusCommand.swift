@@ -2,6 +2,7 @@ import ArgumentParser
 import KubeModel
 import LabDaemon
 import LabNetwork
+import Node
 
 struct StatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -55,6 +56,7 @@ struct LabStatus {
         var versions: JSON = ["lab": .string(Version.kindling)]
         var endpoints: JSON = [:]
         var counts: JSON = [:]
+        var devices: JSON = .null
         if let record {
             versions["labd"] = .string(record.version)
             endpoints["api"] = .string("https://127.0.0.1:\(record.port)")
@@ -63,6 +65,8 @@ struct LabStatus {
             _ = try? await APIClient.use { client in
                 versions["kubernetes"] = try await client.request(.GET, "/version")["gitVersion"]
                 let catalog = try await client.discover()
+                let nodes = try await client.request(.GET, try catalog.find("nodes").path(namespace: nil))["items"].elements
+                devices = Self.devices(nodes)
                 for kind in kinds {
                     let resource = try catalog.find(kind)
                     let items = try await client.request(.GET, resource.path(namespace: nil))["items"].elements
@@ -81,6 +85,7 @@ struct LabStatus {
             "catalogue": .string(paths.catalogue), "log": .string(context.daemonLog), "volumes": .string(paths.volumes),
         ]
         json["counts"] = counts
+        if !devices.isNull { json["devices"] = devices }
         if let helper {
             var facts: JSON = [
                 "pid": JSON(Int(helper.pid)), "idmap": .string("\(helper.idmap)"), "uplink": .string("\(helper.uplink.kind)"),
@@ -89,6 +94,14 @@ struct LabStatus {
             json["helper"] = facts
         }
         return LabStatus(isReady: record != nil, json: json)
+    }
+
+    /// What the node says of GPUs and other devices; null where it has none.
+    static func devices(_ nodes: [JSON]) -> JSON {
+        let annotations = nodes.first?["metadata"]["annotations"] ?? .null
+        func lines(_ name: String) -> JSON { .array((annotations[name].stringValue ?? "").split(separator: "\n").map { .string(String($0)) }) }
+        let (found, problems) = (lines(DeviceReport.foundAnnotation), lines(DeviceReport.problemsAnnotation))
+        return found.elements.isEmpty && problems.elements.isEmpty ? .null : ["found": found, "problems": problems]
     }
 
     private static func add(notebooks: [JSON], to endpoints: inout JSON) {
@@ -110,6 +123,8 @@ struct LabStatus {
         if !json["counts"].members.isEmpty {
             rows.append(["counts", json["counts"].members.map { "\($0.value.text) \($0.key)" }.joined(separator: ", ")])
         }
+        for line in json["devices"]["found"].elements { rows.append(["devices", line.stringValue ?? ""]) }
+        for line in json["devices"]["problems"].elements { rows.append(["devices (problem)", line.stringValue ?? ""]) }
         for loss in json["helper"]["lost"].elements { rows.append(["lost", loss.stringValue ?? ""]) }
         var lines = TextTable(header: [], rows: rows).lines(withHeader: false)
         let command = LabContext.current.command

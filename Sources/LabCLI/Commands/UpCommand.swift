@@ -27,18 +27,29 @@ struct UpCommand: AsyncParsableCommand {
     var uplink = false
     @Option(help: ArgumentHelp("How often the machine's cpus may be promised to pods; memory and GPUs never are.", valueName: "factor"))
     var cpuOvercommit: Double?
+    @Option(
+        help: ArgumentHelp("A directory of CDI files, beside /etc/cdi and /var/run/cdi; may be given several times.", valueName: "dir"),
+        completion: .directory)
+    var cdiDir: [String] = []
+    @Option(help: ArgumentHelp("Share each GPU among so many pods, which take turns on it and have its memory in common.", valueName: "number"))
+    var gpuSlices: Int?
 
     func validate() throws {
         if let cpuOvercommit, !(cpuOvercommit >= 1 && cpuOvercommit <= 1000) {
             throw ValidationError("--cpu-overcommit: expected a number from 1 to 1000, found \(cpuOvercommit)")
         }
+        if let gpuSlices, !(1...1000).contains(gpuSlices) { throw ValidationError("--gpu-slices: expected 1 to 1000, found \(gpuSlices)") }
+        for directory in cdiDir where !SmallFile.exists(directory) { throw ValidationError("--cdi-dir: there is no directory \(directory)") }
         if let port, !(1...65535).contains(port) { throw ValidationError("--port: expected 1 to 65535, found \(port)") }
     }
 
     func run() async throws {
         let context = LabContext.current
         let starter = LabStarter(
-            context: context, settings: .init(port: port, share: share, cpuOvercommit: cpuOvercommit, hasUplink: uplink))
+            context: context,
+            settings: .init(
+                port: port, share: share, cpuOvercommit: cpuOvercommit, hasUplink: uplink,
+                deviceDirectories: cdiDir.map { SmallFile.realPath($0) ?? $0 }, gpuSlices: gpuSlices))
         if foreground { return try await ForegroundLab(starter: starter).run() }
         let result = try await starter.start()
         for loss in result.lost { Output.note("lost while the lab was away: \(loss)") }

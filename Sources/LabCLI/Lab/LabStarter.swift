@@ -16,6 +16,9 @@ struct LabStarter {
         var share: String?
         var cpuOvercommit: Double?
         var hasUplink = false
+        /// Directories of CDI files, from the root.
+        var deviceDirectories: [String] = []
+        var gpuSlices: Int?
     }
 
     struct Result {
@@ -33,6 +36,8 @@ struct LabStarter {
         if let share = settings.share { arguments += ["--share", share] }
         if let overcommit = settings.cpuOvercommit { arguments += ["--cpu-overcommit", "\(overcommit)"] }
         if settings.hasUplink { arguments.append("--uplink") }
+        for directory in settings.deviceDirectories { arguments += ["--cdi-dir", directory] }
+        if let slices = settings.gpuSlices { arguments += ["--gpu-slices", "\(slices)"] }
         return arguments
     }
 

@@ -19,7 +19,9 @@ enum PodRules {
     static func qualityOfService(_ spec: JSON) -> String {
         let containers = spec["containers"].elements + spec["initContainers"].elements
         let resources = containers.map { $0["resources"] }
-        if resources.allSatisfy({ $0["requests"].members.isEmpty && $0["limits"].members.isEmpty }) { return "BestEffort" }
+        // Devices and disk space do not count.
+        let counted = resources.flatMap { resource in ["requests", "limits"].flatMap { list in ["cpu", "memory"].map { resource[list][$0] } } }
+        if counted.allSatisfy({ (Quantity($0) ?? .zero) <= .zero }) { return "BestEffort" }
         let isGuaranteed = resources.allSatisfy { resource in
             ["cpu", "memory"].allSatisfy { name in
                 let limit = resource["limits"][name]
