@@ -72,7 +72,7 @@ public struct CacheDirectory: Sendable, Equatable {
     /// Where the set-up script builds the environment of this requirements file, in the order to look.
     func pythonEnvironments(name: String, requirements: [UInt8]) -> [String] {
         var key = Fingerprint()
-        key.add("kindling python environment 1 \(name)\n")
+        key.add("kindling python environment 2 \(name)\n")
         key.add(requirements)
         return [path, shared].compactMap { $0.map { "\($0)/python/\(name)-\(key.hexadecimal)" } }
     }

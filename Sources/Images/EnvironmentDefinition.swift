@@ -14,7 +14,7 @@ public struct EnvironmentDefinition: Sendable, Equatable {
 
     /// Where `python3` comes from.
     public enum Python: Sendable, Equatable {
-        /// Built by the set-up script from a requirements file, seen by pods as `/opt/python/<name>`. The path is absolute.
+        /// Built by the set-up script from a requirements file, seen by pods as `/var/lib/kindling/python/<name>`. The path is absolute.
         case requirements(name: String, file: String)
         /// A virtual environment of the user's, bound at its own path with its base interpreter.
         case venv(String)

@@ -23,6 +23,18 @@ def test_another_python_gives_one_warning(lab, ns, shows):
     shows(warnings[0]["message"])
 
 
+def test_a_volume_over_opt_hides_no_python(lab, ns, shows):
+    code = "import os, pip, sys\nprint(os.listdir('/opt'), sys.prefix)"
+    mounts = {"volumeMounts": [{"name": "v", "mountPath": "/opt", "readOnly": True}]}
+    lab.kubectl("apply", "-n", ns, "-f", "-", input=[
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"x.py": code}},
+        pod("p", "python", "/opt/x.py", image="python", container=mounts, volumes=[{"name": "v", "configMap": {"name": "c"}}])])
+    lab.wait("pod/p", "jsonpath={.status.phase}=Succeeded", ns)
+    printed = lab.kubectl("logs", "p", "-n", ns).stdout.strip()
+    assert "x.py" in printed, printed
+    shows(printed)
+
+
 @pytest.mark.parametrize("policy, reason", [("IfNotPresent", "ImagePullBackOff"), ("Always", "ImagePullBackOff"), ("Never", "ErrImageNeverPull")])
 def test_an_unknown_name_waits_as_kubelet_says(lab, ns, policy, reason, shows):
     lab.kubectl("apply", "-n", ns, "-f", "-", input=shell("p", "true", image="example.org/nobody/knows:1", container={"imagePullPolicy": policy}))

@@ -118,11 +118,11 @@ import Testing
             import json, pathlib, sys
             name, cache, file = (sys.argv[sys.argv.index(x) + 1] for x in ("--name", "--cache", "--requirements"))
             key = 0xCBF29CE484222325
-            for byte in f"kindling python environment 1 {name}\\n".encode() + open(file, "rb").read():
+            for byte in f"kindling python environment 2 {name}\\n".encode() + open(file, "rb").read():
                 key = ((key ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
             out = pathlib.Path(cache, "python", f"{name}-{key:016x}"); (out / "root").mkdir(parents=True)
             (out / "environment.json").write_text(json.dumps(dict(
-                target="/opt/python/" + name, version="3.11.2", executable="/usr/bin/python3", prefix="/usr")))
+                target="/var/lib/kindling/python/" + name, version="3.11.2", executable="/usr/bin/python3", prefix="/usr")))
             """)
         try scratch.write("requirements.txt", "numpy==2.4.6\n")
         let store = scratch.store
@@ -130,7 +130,7 @@ import Testing
         try FileManager.default.removeItem(atPath: "\(scratch.path)/requirements.txt")
         let environment = try store.resolve("me/x:1")
         #expect(environment.pythonVersion == "3.11.2")
-        #expect(environment.variable("VIRTUAL_ENV")?.hasPrefix("/opt/python/x-1-") == true)
+        #expect(environment.variable("VIRTUAL_ENV")?.hasPrefix("/var/lib/kindling/python/x-1-") == true)
         #expect(environment.lowerDirectories.count == 2)
     }
 

@@ -15,7 +15,7 @@ import Testing
         #expect(trainer.name == "mxnet-mnist")
         #expect(trainer.lowerDirectories.count == 3)
         #expect(FileManager.default.isReadableFile(atPath: "\(trainer.lowerDirectories[0])/opt/mxnet-mnist/mnist.py"))
-        #expect(trainer.variable("PATH")?.hasPrefix("/opt/python/trainer/bin:/usr/local/sbin:") == true)
+        #expect(trainer.variable("PATH")?.hasPrefix("/var/lib/kindling/python/trainer/bin:/usr/local/sbin:") == true)
         #expect(trainer.mounts.first == EnvironmentMount(kind: .bind, source: "/usr", target: "/usr"))
         #expect(trainer.arguments(command: [], args: ["--lr=1"]) == ["python3", "/opt/mxnet-mnist/mnist.py", "--lr=1"])
         #expect(trainer.arguments(command: ["sh"], args: []) == ["sh"])
@@ -32,7 +32,7 @@ import Testing
         #expect(try store.resolve("busybox").arguments(command: [], args: []) == ["/bin/sh"])
         #expect(try store.resolve("jupyter/tensorflow-notebook").warnings.count == 1)
         let path = try store.resolve("jupyter/scipy-notebook").variable("PATH")
-        #expect(path?.hasPrefix("/opt/jupyter/bin:/opt/python/jupyter/bin:") == true)
+        #expect(path?.hasPrefix("/opt/jupyter/bin:/var/lib/kindling/python/jupyter/bin:") == true)
     }
 
     @Test func anotherPythonThanTheTagsGivesOneWarning() throws {

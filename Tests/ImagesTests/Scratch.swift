@@ -51,10 +51,10 @@ final class Scratch {
         let bytes = Array(try Data(contentsOf: URL(fileURLWithPath: "\(store.share.path)/environments/requirements/\(name).txt")))
         let directory = store.cache.pythonEnvironments(name: name, requirements: bytes)[0]
         let record = """
-            {"target": "/opt/python/\(name)", "version": "3.11.2", "executable": "\(executable)", "prefix": "/usr"}
+            {"target": "/var/lib/kindling/python/\(name)", "version": "3.11.2", "executable": "\(executable)", "prefix": "/usr"}
             """
         let relative = String(directory.dropFirst(path.count + 1))
-        try write("\(relative)/root/opt/python/\(name)/pyvenv.cfg", "home = /usr/bin\n")
+        try write("\(relative)/root/var/lib/kindling/python/\(name)/pyvenv.cfg", "home = /usr/bin\n")
         try write("\(relative)/environment.json", record)
     }
 }

@@ -6,7 +6,7 @@ import Testing
     private static let etc = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent().appendingPathComponent("etc").path
 
-    /// The layer that holds `/opt/python/trainer` and the digits.
+    /// The layer that holds `/var/lib/kindling/python/trainer` and the digits.
     private static let layer: String? = {
         let variables = ProcessInfo.processInfo.environment
         let home = variables["HOME"] ?? "/"
@@ -43,7 +43,7 @@ import Testing
         try FileManager.default.createSymbolicLink(
             atPath: "\(directory)/digits.csv", withDestinationPath: "\(layer)/opt/mxnet-mnist/digits.csv")
         let process = Process()
-        process.executableURL = URL(fileURLWithPath: "\(layer)/opt/python/trainer/bin/python3")
+        process.executableURL = URL(fileURLWithPath: "\(layer)/var/lib/kindling/python/trainer/bin/python3")
         process.arguments = ["\(directory)/mnist.py"] + arguments
         process.currentDirectoryURL = URL(fileURLWithPath: directory)
         let output = Pipe()

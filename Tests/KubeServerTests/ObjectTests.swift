@@ -23,6 +23,15 @@ enum Depth: String, CaseIterable, Sendable {
 @Suite struct ObjectTests {
     static let path = "/api/v1/namespaces/team/configmaps"
 
+    /// Tests of the Python client compare whole error bodies.
+    @Test(arguments: ["", "a", "absent"], ["application/json", "application/json;as=Table;v=v1;g=meta.k8s.io", "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"])
+    func bodiesEndWithOneNewline(name: String, accept: String) async throws {
+        let lab = try await Lab()
+        try await lab.configMap("a")
+        let body = try await lab.router.get(name.isEmpty ? Self.path : "\(Self.path)/\(name)", ["Accept": accept]).text
+        #expect(body.hasSuffix("}\n") && !body.hasSuffix("\n\n"))
+    }
+
     @Test(arguments: Depth.allCases)
     func createsReadsPatchesAndDeletes(_ depth: Depth) async throws {
         let client = try await depth.client(Lab())

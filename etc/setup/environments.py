@@ -10,7 +10,7 @@ milliseconds and without network. Wheels are kept in CACHE/wheels, so a rebuild 
 CACHE is --cache, else $KINDLING_CACHE, else /var/cache/kindling as root, else $XDG_CACHE_HOME/kindling or
 ~/.cache/kindling. pip's own configuration and variables (index, mirror, proxy, find-links) decide where wheels come from.
 
-Pods see NAME-KEY/root as a layer of their root, the environment in it as /opt/python/NAME.
+Pods see NAME-KEY/root as a layer of their root, the environment in it as /var/lib/kindling/python/NAME.
 A comment line `# from PACKAGE==VERSION: MEMBER -> PATH` in a requirements file puts one file of that package's wheel
 at PATH of the layer (unpacked when MEMBER ends in .gz and PATH does not) without installing the package.
 """
@@ -60,7 +60,7 @@ def default_cache():
 def fingerprint(name, requirements):
     """64-bit FNV-1a. labd computes the same to find the environment (CacheDirectory.pythonEnvironment)."""
     value = 0xCBF29CE484222325
-    for byte in f"kindling python environment 1 {name}\n".encode() + requirements:
+    for byte in f"kindling python environment 2 {name}\n".encode() + requirements:
         value = ((value ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
     return f"{value:016x}"
 
@@ -152,7 +152,7 @@ class Environment:
         base = choose_interpreter(self.python)
         scratch.chmod(0o755)  # mkdtemp makes it private, and pods of other ids read it
         root = scratch / "root"
-        target = f"/opt/python/{self.name}"
+        target = f"/var/lib/kindling/python/{self.name}"
         home = root / target[1:]
         lines = requirement_lines(self.text.decode())
         self.say(f"making a virtual environment of Python {base['version']}, {len(lines)} packages")

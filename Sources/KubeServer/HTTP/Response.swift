@@ -30,8 +30,9 @@ struct Response: Sendable {
         Response(status: status, type: "text/plain; charset=utf-8", bytes: ByteBuffer(string: text))
     }
 
+    /// With a newline at its end, as Go's encoder writes it.
     static func json(_ value: JSON, status: HTTPResponseStatus = .ok) -> Response {
-        Response(status: status, type: MediaType.json, bytes: ByteBuffer(bytes: value.encoded()))
+        Response(status: status, type: MediaType.json, bytes: ByteBuffer(bytes: value.encoded() + [UInt8(ascii: "\n")]))
     }
 
     /// The error as a `v1.Status`.

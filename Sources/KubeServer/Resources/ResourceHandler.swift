@@ -158,9 +158,11 @@ struct ResourceHandler: Sendable {
 
 /// Stored objects as bytes and values in the version of the request.
 enum ObjectBytes {
+    /// A whole body: with a newline at its end, as Go's encoder writes it and tests of clients expect it.
     static func buffer(_ object: StoredObject, _ kind: Kind) -> ByteBuffer {
         var buffer = ByteBuffer()
         write(object, kind, into: &buffer)
+        buffer.writeInteger(UInt8(ascii: "\n"))
         return buffer
     }
 
