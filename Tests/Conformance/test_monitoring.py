@@ -49,4 +49,4 @@ def test_health_checks_as_upstream_prints_them(lab):
     assert lab.kubectl("get", "--raw", "/livez?verbose").stdout == "[+]ping ok\n[+]etcd ok\nlivez check passed\n"
     assert lab.kubectl("get", "--raw", "/readyz?verbose&exclude=etcd").stdout == "[+]ping ok\n[+]shutdown ok\n[+]etcd excluded: ok\nreadyz check passed\n"
     assert lab.kubectl("get", "--raw", "/readyz/etcd").stdout == "ok"
-    assert "not found" in lab.kubectl("get", "--raw", "/healthz/nothing", check=False).stderr.lower()
+    assert "NotFound" in lab.kubectl("get", "--raw", "/healthz/nothing", check=False).stderr
