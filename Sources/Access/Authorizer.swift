@@ -23,7 +23,7 @@ public final class Authorizer: Sendable {
     public func verdict(_ user: User, _ request: AccessRequest) -> Verdict {
         if user.isAnonymous {
             // Bindings to system:anonymous are not honoured: nobody is let in without credentials by a slip of a manifest.
-            let isOpen = request.path.map { path in Self.open.contains { path == $0 || path.hasPrefix("\($0)/") } } ?? false
+            let isOpen = request.path.map { path in Self.open.contains { path == $0 || path == "\($0)/" } } ?? false
             return Verdict(isAllowed: isOpen && request.verb == "get")
         }
         if user.isAdministrator { return Verdict(isAllowed: true) }

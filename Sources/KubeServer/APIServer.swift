@@ -9,11 +9,12 @@ public import Registry
 /// The Kubernetes API over HTTPS.
 ///
 ///     let server = APIServer(registry: registry, logs: node, authenticator: CertificateAuthenticator(), version: version, logger: logger)
-///     server.addReadinessCheck("catalogue") { !catalogue.isClosed }
+///     server.addHealthCheck("etcd") { !catalogue.isClosed }
 ///     try await server.serve(listeners: [descriptor], tls: context)
 public final class APIServer: Sendable {
     private let server: HTTPServer
     private let health = HealthChecks()
+    private let sources = MetricsEndpoint.Sources()
     let router: Router
 
     /// - Parameters:
@@ -34,7 +35,8 @@ public final class APIServer: Sendable {
         logger: Logger
     ) {
         registry.callWebhooks(through: WebhookClient(catalogue: registry.catalogue, loopback: loopback))
-        let discovery = Discovery(registry: registry)
+        let discovery = Discovery(registry: registry, health: health)
+        let requests = RequestMetrics { path in Router.serves(path, registry) }
         let authorizer = Authorizer(catalogue: registry.catalogue)
         let router = Router(
             access: AccessControl(authenticator: authenticator, authorizer: authorizer), health: health, version: version, discovery: discovery,
@@ -43,14 +45,20 @@ public final class APIServer: Sendable {
                 registry: registry, pages: PageStore(), logs: logs, streams: streams, clock: { clock.now }, logger: logger,
                 bookmarkInterval: bookmarkInterval, reviewer: WriteReviewer(authorizer: authorizer)),
             reviews: AccessReviews(authenticator: authenticator, authorizer: authorizer, tokens: tokens),
-            metrics: MetricsAPI(catalogue: registry.catalogue, source: metrics),
+            metrics: MetricsAPI(catalogue: registry.catalogue, source: metrics), requests: requests,
+            endpoint: MetricsEndpoint(registry: registry, requests: requests, health: health, version: version, sources: sources),
             tokens: TokenRequests(catalogue: registry.catalogue, issuer: tokens, clock: { clock.now }), operations: operations, logger: logger)
         self.router = router
-        server = HTTPServer(group: group, limits: limits, logger: logger) { await router.respond($0) }
+        let server = HTTPServer(group: group, limits: limits, logger: logger) { await router.respond($0) }
+        self.server = server
+        health.add("shutdown", of: ["readyz"]) { [weak server] in !(server?.isShuttingDown ?? true) }
     }
 
-    /// Adds a condition of `/readyz`. It is asked at each request for it and must not block.
-    public func addReadinessCheck(_ name: String, _ check: @escaping @Sendable () -> Bool) { health.add(name, check) }
+    /// Adds a condition of `/healthz`, `/livez` and `/readyz`. It is asked at each request for them and must not block.
+    public func addHealthCheck(_ name: String, _ check: @escaping @Sendable () -> Bool) { health.add(name, check) }
+
+    /// Adds what `/metrics` tells; asked at each request for it.
+    public func addMetrics(_ source: @escaping @Sendable () async -> [MetricFamily]) { sources.add(source) }
 
     /// Answers on listening sockets until `shutDown`, or until the task is cancelled.
     /// - Parameters:

@@ -68,7 +68,11 @@ public struct Daemon: Sendable {
             operations: LabOperationsAdapter(agent: agent), metrics: MetricsAdapter(agent: agent),
             loopback: LoopbackDialerAdapter(helper: helper), authenticator: authenticator(tokens), tokens: tokens,
             version: VersionInfo(gitVersion: "\(Version.kubernetes)+kindling-\(Version.kindling)"), logger: logger)
-        server.addReadinessCheck("catalogue") { !catalogue.isClosed }
+        // Named as upstream's, for probes that ask for it.
+        server.addHealthCheck("etcd") { !catalogue.isClosed }
+        let statistics = ReconcilerStatistics()
+        let metrics = DaemonMetrics(agent: agent, statistics: statistics)
+        server.addMetrics { await metrics.families() }
         let socket = try await listen(helper)
         let tls = try serverContext(authority)
         let podSocket = try network.listenForPods()
@@ -79,7 +83,7 @@ public struct Daemon: Sendable {
         let serving = Task { await serve(server, [socket.descriptor, podSocket], tls) }
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await serving.value }
-            group.addTask { await runControllers(registry, agent, exposer, networking, authority, tokens) }
+            group.addTask { await runControllers(registry, agent, exposer, networking, authority, tokens, statistics) }
             group.addTask { await stop.wait() }
             group.addTask { await endWithState(agent) }
             // Whatever ends first ends the daemon: a server that cannot serve is no use.
@@ -185,9 +189,10 @@ public struct Daemon: Sendable {
     }
 
     private func runControllers(
-        _ registry: Registry, _ agent: NodeAgent, _ exposer: LoopbackExposer, _ networking: [any Reconciler], _ authority: Authority, _ tokens: TokenIssuer
+        _ registry: Registry, _ agent: NodeAgent, _ exposer: LoopbackExposer, _ networking: [any Reconciler], _ authority: Authority, _ tokens: TokenIssuer,
+        _ statistics: ReconcilerStatistics
     ) async {
-        let manager = ControllerManager(catalogue: registry.catalogue, logger: logger)
+        let manager = ControllerManager(catalogue: registry.catalogue, logger: logger, statistics: statistics)
         let workloads = workloadReconcilers(registry: registry, certificate: authority.pem, metrics: MetricsAdapter(agent: agent))
         let katib: [any Reconciler] = [
             ExperimentReconciler(registry: registry), SuggestionReconciler(registry: registry, transport: SuggestionConnector()),

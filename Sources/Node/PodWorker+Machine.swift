@@ -3,6 +3,8 @@ import Glibc
 import KubeModel
 
 extension PodWorker {
+    var runningContainers: Int { containers.values.count { $0.running != nil } }
+
     /// What each of the pod's containers that run uses, by name.
     func usage() -> [String: ContainerUsage] { containers.compactMapValues { $0.running?.usage() } }
 

@@ -90,6 +90,17 @@ extension NodeAgent {
     /// The name of this machine's Node.
     public var nodeName: String { kubelet.context.settings.name }
 
+    /// How many pods and containers run now.
+    public func running() async -> (pods: Int, containers: Int) {
+        var running = (pods: 0, containers: 0)
+        for worker in kubelet.all {
+            let count = await worker.runningContainers
+            running.containers += count
+            if count > 0 { running.pods += 1 }
+        }
+        return running
+    }
+
     /// What each pod that runs uses, and the machine as a whole.
     public func usage() async -> MachineUsage {
         let kubelet = kubelet

@@ -1,12 +1,15 @@
 """Streams: exec, attach, port-forward and cp, as kubectl (over WebSocket and over SPDY) and the Python client do them."""
 
+import base64
 import concurrent.futures
 import fcntl
 import hashlib
+import json
 import os
 import pty
 import re
 import select
+import ssl
 import struct
 import subprocess
 import termios
@@ -14,6 +17,7 @@ import urllib.error
 import urllib.request
 
 import pytest
+import websocket
 from kindlingtest.lab import KUBECTL
 from kindlingtest.manifests import pod, shell
 
@@ -355,3 +359,104 @@ def test_exec_works_after_a_restart_of_the_daemon(lab, sleeper, shows):
     assert result.stdout == b"its own\n", result.stderr
     assert lab.get("pod", "p", sleeper)["status"]["containerStatuses"][0]["restartCount"] == 0
     shows("labd was killed; the container was not, and takes commands")
+
+
+# A WebSocket server of nothing but the standard library (RFC 6455): says what it was asked for, and gives back every message.
+ECHO = r"""
+import base64, hashlib, socketserver, struct
+class Echo(socketserver.StreamRequestHandler):
+    def frame(self, opcode, data):
+        size = bytes([len(data)]) if len(data) < 126 else struct.pack('>BH', 126, len(data)) if len(data) < 65536 else struct.pack('>BQ', 127, len(data))
+        self.wfile.write(bytes([0x80 | opcode]) + size + data)
+    def exactly(self, count):
+        data = self.rfile.read(count)
+        if len(data) < count: raise EOFError
+        return data
+    def handle(self):
+        asked = self.rfile.readline().decode().split()[1]
+        headers = {}
+        while line := self.rfile.readline().strip().decode():
+            name, _, value = line.partition(':')
+            headers[name.strip().lower()] = value.strip()
+        if headers.get('upgrade', '').lower() != 'websocket':
+            self.wfile.write(b'HTTP/1.1 426 Upgrade Required\r\nContent-Length: 0\r\n\r\n')
+            return
+        key = base64.b64encode(hashlib.sha1((headers['sec-websocket-key'] + '258EAFA5-E914-47DA-95CA-C5AB0DC85B11').encode()).digest()).decode()
+        protocols = headers.get('sec-websocket-protocol', '')
+        self.wfile.write(('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ' + key + '\r\n' +
+                          ('Sec-WebSocket-Protocol: ' + protocols + '\r\n' if protocols else '') + '\r\n').encode())
+        self.frame(1, (asked + ' ' + ','.join(sorted(name for name in headers if name in ('authorization', 'x-forwarded-for')))).encode())
+        try:
+            while True:
+                opcode, size = self.exactly(2)
+                size &= 127
+                if size > 125: size = int.from_bytes(self.exactly(2 if size == 126 else 8), 'big')
+                mask = self.exactly(4)
+                data = bytes(byte ^ mask[index % 4] for index, byte in enumerate(self.exactly(size)))
+                self.frame(opcode & 15, data)
+                if opcode & 15 == 8 or data == b'leave': break
+            print('closed by', 'a frame' if opcode & 15 == 8 else 'the server', flush=True)
+        except (EOFError, ConnectionError):
+            print('gone', flush=True)
+class Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = daemon_threads = True
+server = Server(('0.0.0.0', 8000), Echo)
+print('serving', flush=True)
+server.serve_forever()
+"""
+
+
+def test_websockets_through_proxies(lab, ns, shows):
+    lab.kubectl("apply", "-n", ns, "-f", "-", input=[
+        pod("echo", "python3", "-c", ECHO, image="python:3.11", terminationGracePeriodSeconds=0,
+            container={"ports": [{"name": "ws", "containerPort": 8000}]}) | {"metadata": {"name": "echo", "labels": {"app": "echo"}}},
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "echo"},
+         "spec": {"selector": {"app": "echo"}, "ports": [{"name": "web", "port": 80, "targetPort": "ws"}]}}])
+    lab.wait("pod/echo", "condition=Ready", ns)
+    follow = lab.start_kubectl("logs", "-f", "echo", "-n", ns)
+    assert follow.stdout.readline() == "serving\n"
+    root = f"/api/v1/namespaces/{ns}"
+    proxy = lab.start_kubectl("proxy", "--port=0")
+    try:
+        through = "ws://" + re.search(r"127.0.0.1:\d+", proxy.stdout.readline()).group(0)
+        account = json.loads(lab.kubectl("config", "view", "--raw", "-o", "json").stdout)
+        direct = account["clusters"][0]["cluster"]["server"].replace("https", "wss")
+        token = lab.kubectl("create", "token", "default", "-n", ns).stdout.strip()
+        lab.kubectl("create", "role", "through", "-n", ns, "--verb=get", "--resource=pods/proxy,services/proxy")
+        lab.kubectl("create", "rolebinding", "through", "-n", ns, "--role=through", f"--serviceaccount={ns}:default")
+        own = {"sslopt": {"cert_reqs": ssl.CERT_NONE}, "header": [f"Authorization: Bearer {token}"]}
+        bearer = base64.urlsafe_b64encode(token.encode()).decode().rstrip("=")
+        browser = {"sslopt": {"cert_reqs": ssl.CERT_NONE}, "subprotocols": [f"base64url.bearer.authorization.k8s.io.{bearer}", "own"]}
+        for base, options in ((through, {}), (direct, own), (direct, browser)):
+            for target in ("pods/echo:8000", "services/echo:web", "services/http:echo:80"):
+                path = "/deep/a%20b/?q=1%2F2&r"
+                connection = websocket.create_connection(f"{base}{root}/{target}/proxy{path}", timeout=30, **options)
+                assert connection.recv() == f"{path} x-forwarded-for" and connection.subprotocol == ("own" if options is browser else None)
+                connection.send("hello")
+                assert connection.recv() == "hello"
+                large = os.urandom(300_000)
+                connection.send_binary(large)
+                assert connection.recv() == large
+                connection.close()
+                assert follow.stdout.readline() == "closed by a frame\n", target
+        # The server leaves, and the client goes without a word.
+        connection = websocket.create_connection(f"{through}{root}/pods/echo/proxy/", timeout=30)
+        connection.recv()
+        connection.send("leave")
+        assert connection.recv() == "leave"
+        with pytest.raises(websocket.WebSocketConnectionClosedException):
+            connection.recv()
+        assert follow.stdout.readline() == "closed by the server\n"
+        connection = websocket.create_connection(f"{direct}{root}/pods/echo:8000/proxy/", timeout=30, **own)
+        connection.recv()
+        connection.sock.close()
+        assert follow.stdout.readline() == "gone\n"
+        # What listens there is no WebSocket's server.
+        with pytest.raises(websocket.WebSocketBadStatusException) as raised:
+            websocket.create_connection(f"{direct}{root}/pods/echo:1/proxy/", timeout=30, **own)
+        assert raised.value.status_code == 503
+    finally:
+        for process in (proxy, follow):
+            process.kill()
+            process.communicate()
+    shows("WebSockets to a pod and a service by number and name, through kubectl proxy and with a token; ends from both sides")

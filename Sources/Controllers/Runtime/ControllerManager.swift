@@ -8,10 +8,12 @@ import Synchronization
 public struct ControllerManager: Sendable {
     private let catalogue: Catalogue
     private let logger: Logger
+    private let statistics: ReconcilerStatistics
 
-    public init(catalogue: Catalogue, logger: Logger) {
+    public init(catalogue: Catalogue, logger: Logger, statistics: ReconcilerStatistics = ReconcilerStatistics()) {
         self.catalogue = catalogue
         self.logger = logger
+        self.statistics = statistics
     }
 
     /// Starts all reconcilers. At the start every existing object counts as a change, so recovery after a crash is the
@@ -25,13 +27,15 @@ public struct ControllerManager: Sendable {
     private func run(_ reconciler: any Reconciler) async {
         let queue = WorkQueue()
         let failures = Failures()
+        let counts = statistics.entry(reconciler.name, queue)
+        defer { statistics.forget(queue, of: reconciler.name) }
         await withTaskCancellationHandler {
             await withDiscardingTaskGroup { group in
                 for source in reconciler.sources { group.addTask { await feed(queue, from: source) } }
                 group.addTask { await feedCustom(queue, for: reconciler) }
                 for _ in 0..<reconciler.concurrency {
                     group.addTask {
-                        while let key = await queue.next() { await work(on: key, with: reconciler, queue, failures) }
+                        while let key = await queue.next() { await work(on: key, with: reconciler, queue, failures, counts) }
                     }
                 }
             }
@@ -77,16 +81,22 @@ public struct ControllerManager: Sendable {
         }
     }
 
-    private func work(on key: ObjectKey, with reconciler: any Reconciler, _ queue: WorkQueue, _ failures: Failures) async {
+    private func work(
+        on key: ObjectKey, with reconciler: any Reconciler, _ queue: WorkQueue, _ failures: Failures, _ counts: ReconcilerStatistics.Entry
+    ) async {
+        let start = counts.begin()
         do {
             let result = try await reconciler.reconcile(key)
+            counts.end(start, result == .done ? .success : .requeue)
             failures.forget(key)
             // A time that is far away is looked at again on the way: a timer cannot hold every number that a user can write.
             if case .requeue(let delay) = result { queue.add(key, after: min(delay, .seconds(86_400))) }
         } catch is CancellationError {
+            counts.end(start, .requeue)
             queue.finish(key)
             return
         } catch {
+            counts.end(start, .failure)
             // A full disk may have room again at any time, and nobody tells.
             let isFull = if case .full? = error as? CatalogueError { true } else { false }
             let delay = min(failures.delay(for: key), isFull ? .seconds(5) : .seconds(1000))

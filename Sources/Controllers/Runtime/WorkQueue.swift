@@ -74,6 +74,9 @@ public final class WorkQueue: Sendable {
         }
     }
 
+    /// How many keys are due.
+    public var depth: Int { state.withLock { $0.ready.count - $0.head } }
+
     /// Says that work on a key has ended.
     public func finish(_ key: ObjectKey) {
         let isDueAgain = state.withLock { state in

@@ -20,9 +20,13 @@ final class Discovery: Sendable {
     }
 
     private let registry: Registry
+    private let health: HealthChecks
     private let snapshot = Mutex(Snapshot())
 
-    init(registry: Registry) { self.registry = registry }
+    init(registry: Registry, health: HealthChecks) {
+        self.registry = registry
+        self.health = health
+    }
 
     /// All that is served now, the core group first.
     var groups: [Group] { current().groups }
@@ -53,7 +57,11 @@ final class Discovery: Sendable {
 
     /// What `/` lists.
     var paths: [String] {
-        var paths = ["/api", "/apis", "/healthz", "/livez", "/readyz", "/openapi/v2", "/openapi/v3", "/version"]
+        var paths = [
+            "/.well-known/openid-configuration", "/api", "/apis", "/healthz", "/livez", "/readyz", "/metrics", "/metrics/slis", "/openapi/v2", "/openapi/v3",
+            "/openid/v1/jwks", "/version",
+        ]
+        paths += health.paths
         for group in groups {
             if !group.name.isEmpty { paths.append("/apis/\(group.name)") }
             for version in group.versions { paths.append(group.name.isEmpty ? "/api/\(version.name)" : "/apis/\(group.name)/\(version.name)") }

@@ -92,8 +92,10 @@ struct Connection: Sendable {
                 if body.readableBytes == 0 { body = piece } else { body.writeBuffer(&piece) }
             case .end:
                 var credentials = peer
-                credentials.bearerToken = Self.bearerToken(head.headers)
-                return .request(Request(method: head.method, uri: head.uri, headers: head.headers, body: body, credentials: credentials))
+                credentials.bearerToken = Self.bearerToken(head.headers) ?? SocketToken.token(in: head.headers)
+                var request = Request(method: head.method, uri: head.uri, headers: head.headers, body: body, credentials: credentials)
+                request.origin = Request.Origin(address: channel.channel.remoteAddress?.ipAddress, closed: channel.channel.closeFuture)
+                return .request(request)
             case .head: return nil
             }
         }
@@ -131,7 +133,8 @@ struct Connection: Sendable {
         let raw = channel.channel
         // Each piece is waited for until the kernel has it: the channel's own writer takes pieces faster than they can be encrypted,
         // and would keep them.
-        let session = upgrade.makeSession(BodyWriter { try await raw.writeAndFlush(RawPart.body($0)).get() })
+        let session = upgrade.makeSession(
+            BodyWriter({ try await raw.writeAndFlush(RawPart.body($0)).get() }, finish: { try await raw.writeAndFlush(RawPart.end(nil)).get() }))
         await withTaskGroup(of: Void.self) { group in
             group.addTask { [self] in
                 do {

@@ -107,6 +107,8 @@ final class HTTPServer: Sendable {
         state.withLock { state in _ = state.connections.removeValue(forKey: ObjectIdentifier(channel)) }
     }
 
+    var isShuttingDown: Bool { state.withLock { $0.isShuttingDown } }
+
     /// Stops accepting, ends streamed responses, lets requests under way finish, and closes what is left after a while.
     func shutDown(within grace: TimeAmount) {
         let (listeners, connections, streams) = state.withLock { state in

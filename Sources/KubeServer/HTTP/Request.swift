@@ -15,6 +15,15 @@ struct Request: Sendable {
     let credentials: Credentials
     /// In whose name it is answered; the router finds out.
     var user = User.anonymous
+    /// Where it came from; `nil` for one that did not come over a connection.
+    var origin: Origin?
+
+    /// The client's end of a connection.
+    struct Origin: Sendable {
+        let address: String?
+        /// Done when the client has gone.
+        let closed: EventLoopFuture<Void>
+    }
 
     init(method: HTTPMethod, uri: String, headers: HTTPHeaders = [:], body: ByteBuffer = ByteBuffer(), credentials: Credentials = Credentials()) {
         self.method = method

@@ -62,8 +62,13 @@ struct Response: Sendable {
 /// The open end of a streamed body. Waits while the client is slow to read.
 struct BodyWriter: Sendable {
     let write: @Sendable (ByteBuffer) async throws -> Void
+    /// Ends this direction of an upgraded connection.
+    let finish: @Sendable () async throws -> Void
 
-    init(_ write: @escaping @Sendable (ByteBuffer) async throws -> Void) { self.write = write }
+    init(_ write: @escaping @Sendable (ByteBuffer) async throws -> Void, finish: @escaping @Sendable () async throws -> Void = {}) {
+        self.write = write
+        self.finish = finish
+    }
 
     func callAsFunction(_ bytes: ByteBuffer) async throws { try await write(bytes) }
 }

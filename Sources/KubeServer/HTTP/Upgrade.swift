@@ -19,6 +19,8 @@ struct Upgrade: Sendable {
         case bytes
         /// RFC 6455; messages are sent as text or as binary ones.
         case webSocket(sendsText: Bool)
+        /// Bytes of a protocol that is not ours: the end of one direction is not the end of the other.
+        case tunnel
     }
 
     /// The largest message that is taken from a client (upstream: golang.org/x/net/websocket.DefaultMaxPayloadBytes).
@@ -61,6 +63,7 @@ struct Upgrade: Sendable {
         let written = channel.eventLoop.makePromise(of: Void.self)
         try pipeline.context(handler: protector).writeAndFlush(NIOAny(HTTPServerResponsePart.head(head)), promise: written)
         protector.isUpgraded = true
+        if case .tunnel = framing { try channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: true) }
         try pipeline.addHandlers(handlers(), position: .before(protector))
         // The decoder leaves a moment later than the rest, so its left-over bytes meet the new handlers only.
         let gone = removed.map { pipeline.removeHandler(context: $0) } + [pipeline.removeHandler(context: encoder)]
@@ -69,7 +72,8 @@ struct Upgrade: Sendable {
 
     private func handlers() -> [any ChannelHandler] {
         switch framing {
-        case .bytes: return [BytesHandler()]
+        case .bytes: return [BytesHandler(closesOutput: false)]
+        case .tunnel: return [BytesHandler(closesOutput: true)]
         case .webSocket(let sendsText):
             let decoder = ByteToMessageHandler(WebSocketFrameDecoder(maxFrameSize: Self.messageLimit))
             return [WebSocketFrameEncoder(), decoder, WebSocketHandler(sendsText: sendsText)]
@@ -84,14 +88,23 @@ private final class BytesHandler: ChannelDuplexHandler {
     typealias OutboundIn = HTTPPart<HTTPResponseHead, ByteBuffer>
     typealias OutboundOut = ByteBuffer
 
+    private let closesOutput: Bool
+
+    init(closesOutput: Bool) { self.closesOutput = closesOutput }
+
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         context.fireChannelRead(wrapInboundOut(.body(unwrapInboundIn(data))))
+        // What the decoder leaves over comes at its removal, which no end of a read follows; the channel would keep it.
+        context.fireChannelReadComplete()
     }
+
+    func channelReadComplete(context: ChannelHandlerContext) {}
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         switch unwrapOutboundIn(data) {
         case .body(let bytes): context.write(wrapOutboundOut(bytes), promise: promise)
-        // Closes our direction after all that was written.
+        // After all that was written.
+        case .end where closesOutput: context.close(mode: .output, promise: promise)
         case .end: context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: promise)
         case .head: promise?.fail(ChannelError.operationUnsupported)
         }

@@ -4,7 +4,7 @@ import NIOCore
 import NIOHTTP1
 import Registry
 
-/// `pods/proxy` and `services/proxy`: any HTTP request, sent on to what listens in a pod.
+/// `pods/proxy` and `services/proxy`: any HTTP request, sent on to what listens in a pod, which may upgrade the connection.
 extension ResourceHandler {
     func proxy(_ target: Target, _ name: String, _ request: Request) async throws -> Response {
         let kind = target.kind
@@ -13,12 +13,9 @@ extension ResourceHandler {
         guard let object = catalogue.get(target.key(reference.name)) else { throw APIStatus.notFound(kind.plural, group: "", name: reference.name) }
         let (prefix, rest) = Self.proxied(request.path)
         let query = request.queryText.isEmpty ? "" : "?\(request.queryText)"
-        if rest.isEmpty, request.method == .GET || request.method == .HEAD {
+        if rest.isEmpty, request.method == .GET || request.method == .HEAD, ProxyClient.wantedUpgrade(request.headers) == nil {
             // Links relative to the pod's root must stay below the proxy.
             return Response(status: .movedPermanently, headers: ["Location": "\(prefix)/\(query)"])
-        }
-        if request.headers.contains(name: "upgrade") {
-            throw APIStatus(code: 501, reason: "NotImplemented", message: "a proxy does not carry upgrades of the protocol; use kubectl port-forward")
         }
         let destination = kind.resource == .pods ? try ProxyTarget.pod(reference, object) : try ProxyTarget.service(reference, object, catalogue)
         return try await ProxyClient(target: destination, prefix: prefix).send(request, uri: (rest.isEmpty ? "/" : rest) + query)

@@ -5,6 +5,8 @@ enum RequestPath: Equatable {
     /// `/healthz`, `/livez`, `/readyz`, with what stands behind them.
     case health([String])
     case version
+    /// `/metrics`, and `/metrics/slis`.
+    case metrics(slis: Bool)
     /// `/`
     case index
     /// `/api`
@@ -36,6 +38,8 @@ enum RequestPath: Equatable {
         case nil: self = .index
         case "healthz", "livez", "readyz": self = .health(segments)
         case "version" where segments.count == 1: self = .version
+        case "metrics" where segments.count == 1: self = .metrics(slis: false)
+        case "metrics" where segments == ["metrics", "slis"]: self = .metrics(slis: true)
         case "openapi": self = Self.openAPI(segments)
         case ".well-known" where segments == [".well-known", "openid-configuration"]: self = .issuer
         case "openid" where segments == ["openid", "v1", "jwks"]: self = .issuerKeys

@@ -15,13 +15,22 @@ struct Router: Sendable {
     let resources: ResourceHandler
     let reviews: AccessReviews
     let metrics: MetricsAPI
+    let requests: RequestMetrics
+    let endpoint: MetricsEndpoint
     let tokens: TokenRequests
     let operations: (any LabOperations)?
     let logger: Logger
 
     func respond(_ request: Request) async -> Response {
+        let path: RequestPath
+        do { path = try RequestPath(parsing: request.path) } catch { return .failure(error) }
+        let call = requests.begin(path, request)
+        return call.answered(await answer(path, request))
+    }
+
+    private func answer(_ path: RequestPath, _ request: Request) async -> Response {
         do {
-            return try await route(request)
+            return try await route(path, request)
         } catch let problem as APIStatus {
             return .failure(problem)
         } catch let problem as CatalogueError {
@@ -40,17 +49,19 @@ struct Router: Sendable {
         }
     }
 
-    private func route(_ request: Request) async throws -> Response {
+    private func route(_ path: RequestPath, _ request: Request) async throws -> Response {
         var request = request
-        let path = try RequestPath(parsing: request.path)
         switch path {
-        case .health(let segments): return health.respond(segments, isVerbose: request.query["verbose"] != nil)
+        case .health(let segments) where segments.count == 1: return health.respond(segments, request.query)
         case .version: return .json(version.json)
         default: break
         }
         request.user = try await access.admit(request, path)
         switch path {
-        case .health, .version: throw APIStatus.internalError("\(request.path) was routed twice")
+        case .version: throw APIStatus.internalError("\(request.path) was routed twice")
+        // What a single check says is not for everybody.
+        case .health(let segments): return health.respond(segments, request.query)
+        case .metrics(let slis): return try await endpoint.respond(request, slis: slis)
         case .index: return .json(["paths": .array(discovery.paths.map(JSON.string))])
         case .legacyVersions: return try discovery.legacyVersions(request)
         case .groups: return try discovery.groups(request)
@@ -69,6 +80,15 @@ struct Router: Sendable {
         case .lab(let operation): return try await respond(request, operation)
         case .unknown: throw Self.notFound
         }
+    }
+
+    /// Whether a path of objects names something that is served.
+    static func serves(_ path: ResourcePath, _ registry: Registry) -> Bool {
+        if let kind = registry.kind(group: path.group, version: path.version, plural: path.plural) {
+            return path.subresource.map { kind.subresources.contains($0) } ?? true
+        }
+        return path.subresource == nil
+            && (AccessReviews.served + MetricsAPI.served).contains { $0.group == path.group && $0.version == path.version && $0.plural == path.plural }
     }
 
     /// 404 for a path of objects that leads nowhere, with what it names.

@@ -21,31 +21,63 @@ struct ProxyClient {
     let prefix: String
 
     /// - Parameter uri: path and query as the pod sees them.
+    /// - Throws: 503 where nothing can be reached, 502 where the connection ends without an answer, 500 where the pod agrees to nothing that
+    ///   was asked for with `Upgrade`.
     func send(_ request: Request, uri: String) async throws -> Response {
+        let wanted = Self.wantedUpgrade(request.headers)
         let connection: Connection
         do {
-            connection = try await connect()
+            connection = try await connect(mayUpgrade: wanted != nil)
         } catch {
             // Upstream: the words of its reverse proxy.
             throw APIStatus(
                 code: 503, reason: "ServiceUnavailable",
                 message: "error trying to reach service: dial tcp \(target.address):\(target.port): \(Self.text(error))")
         }
-        var headers = request.headers
-        for name in Self.dropped + Impersonation.names(in: headers) { headers.remove(name: name) }
-        headers.replaceOrAdd(name: "Host", value: "\(target.address):\(target.port)")
-        headers.add(name: "X-Forwarded-Uri", value: prefix + uri)
-        headers.add(name: "Connection", value: "close")
-        if request.body.readableBytes > 0 || request.method == .POST || request.method == .PUT {
-            headers.add(name: "Content-Length", value: String(request.body.readableBytes))
-        }
-        return try await exchange(connection, HTTPRequestHead(version: .http1_1, method: request.method, uri: uri, headers: headers), request.body)
+        let head = HTTPRequestHead(version: .http1_1, method: request.method, uri: uri, headers: headers(of: request, uri, upgradingTo: wanted))
+        return try await exchange(connection, head, request, mayUpgrade: wanted != nil)
     }
 
-    /// The head is awaited here; the body goes on in the response's own stream, which owns the connection.
-    private func exchange(_ connection: Connection, _ head: HTTPRequestHead, _ body: ByteBuffer) async throws -> Response {
+    /// What the client wants to speak instead of HTTP (upstream: apimachinery/pkg/util/httpstream IsUpgradeRequest).
+    static func wantedUpgrade(_ headers: HTTPHeaders) -> String? {
+        guard headers[canonicalForm: "connection"].contains(where: { $0.lowercased() == "upgrade" }) else { return nil }
+        return headers.first(name: "upgrade")
+    }
+
+    private func headers(of request: Request, _ uri: String, upgradingTo wanted: String?) -> HTTPHeaders {
+        var headers = request.headers
+        for name in Self.dropped + Impersonation.names(in: headers) { headers.remove(name: name) }
+        SocketToken.hide(in: &headers)
+        headers.replaceOrAdd(name: "Host", value: "\(target.address):\(target.port)")
+        if let address = request.origin?.address {
+            let before = request.headers["x-forwarded-for"]
+            headers.replaceOrAdd(name: "X-Forwarded-For", value: (before + [address]).joined(separator: ", "))
+        }
+        if let wanted {
+            headers.add(name: "Connection", value: "Upgrade")
+            headers.add(name: "Upgrade", value: wanted)
+        } else {
+            headers.replaceOrAdd(name: "X-Forwarded-Uri", value: prefix + uri.prefix { $0 != "?" })
+            headers.add(name: "Connection", value: "close")
+        }
+        if request.body.readableBytes > 0 || wanted == nil && (request.method == .POST || request.method == .PUT) {
+            headers.add(name: "Content-Length", value: String(request.body.readableBytes))
+        }
+        return headers
+    }
+
+    /// What a pod has answered, and how it goes on.
+    private struct Answer: Sendable {
+        let head: HTTPResponseHead
+        let send: @Sendable (ByteBuffer) async throws -> Void
+    }
+
+    /// The head is awaited here; what follows it goes on in the response's own stream or session, which owns the connection.
+    private func exchange(_ connection: Connection, _ head: HTTPRequestHead, _ request: Request, mayUpgrade: Bool) async throws -> Response {
         let pieces = Inbox()
-        let (heads, continuation) = AsyncStream.makeStream(of: HTTPResponseHead.self)
+        let (answers, continuation) = AsyncStream.makeStream(of: Answer.self)
+        let (ending, ended) = AsyncStream.makeStream(of: Never.self)
+        let body = request.body
         let pump = Task {
             defer {
                 continuation.finish()
@@ -55,18 +87,50 @@ struct ProxyClient {
                 try await outbound.write(contentsOf: body.readableBytes > 0 ? [.head(head), .body(body), .end(nil)] : [.head(head), .end(nil)])
                 for try await part in inbound {
                     switch part {
-                    case .head(let head): if head.status.code >= 200 { continuation.yield(head) }
+                    case .head(let head) where head.status.code >= 200 || mayUpgrade && head.status == .switchingProtocols:
+                        continuation.yield(Answer(head: head) { try await outbound.write(.body($0)) })
+                    case .head: break
                     case .body(let piece): await pieces.put(piece)
                     case .end: return
                     }
                 }
+                // Only an upgraded connection comes here: the pod has ended its direction, the other one goes on.
+                pieces.finish()
+                continuation.finish()
+                for await _ in ending {}
             }
         }
-        var received = heads.makeAsyncIterator()
+        // Whoever asked may leave before the pod has answered.
+        request.origin?.closed.whenComplete { _ in pump.cancel() }
+        var received = answers.makeAsyncIterator()
         guard let answer = await received.next() else {
             pump.cancel()
             throw APIStatus(code: 502, reason: "BadGateway", message: "error trying to reach service: the connection ended without an answer")
         }
+        if mayUpgrade {
+            if answer.head.status == .switchingProtocols {
+                let channel = connection.channel
+                let end = PodEnd(
+                    pieces: pieces, send: answer.send, closeOutput: { channel.close(mode: .output, promise: nil) },
+                    close: {
+                        pieces.close()
+                        ended.finish()
+                        pump.cancel()
+                    })
+                return Response(
+                    status: .switchingProtocols, headers: answer.head.headers,
+                    body: .upgrade(Upgrade(framing: .tunnel) { ProxyTunnel(end, $0) }))
+            }
+            // Upstream: UpgradeAwareHandler.
+            guard answer.head.status.code >= 400 else {
+                pump.cancel()
+                throw APIStatus.internalError("invalid upgrade response: status code \(answer.head.status.code)")
+            }
+        }
+        return response(answer.head, to: head, pieces, pump)
+    }
+
+    private func response(_ answer: HTTPResponseHead, to head: HTTPRequestHead, _ pieces: Inbox, _ pump: Task<Void, any Error>) -> Response {
         var headers = answer.headers
         for name in ["connection", "keep-alive", "transfer-encoding"] { headers.remove(name: name) }
         rewriteLocation(&headers)
@@ -95,7 +159,7 @@ struct ProxyClient {
         }
     }
 
-    private func connect() async throws -> Connection {
+    private func connect(mayUpgrade: Bool) async throws -> Connection {
         // As upstream: pods have certificates of their own making.
         var tls: NIOSSLContext?
         if target.isTLS {
@@ -106,12 +170,12 @@ struct ProxyClient {
         let context = tls
         return try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connectTimeout(Self.patience)
+            .channelOption(.allowRemoteHalfClosure, value: mayUpgrade)
             .connect(host: target.address, port: target.port) { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
                     if let context { try pipeline.addHandler(NIOSSLClientHandler(context: context, serverHostname: nil)) }
-                    try pipeline.addHTTPClientHandlers()
-                    try pipeline.addHandler(RequestBuffers())
+                    try PodPipeline.addHandlers(to: pipeline, mayUpgrade: mayUpgrade)
                     return try NIOAsyncChannel(wrappingChannelSynchronously: channel)
                 }
             }
@@ -120,19 +184,5 @@ struct ProxyClient {
     private static func text(_ error: any Error) -> String {
         if let error = error as? NIOConnectionError, let first = error.connectionErrors.first { return "connect: \(first.error)" }
         return "connect: \(error)"
-    }
-}
-
-/// Turns byte buffers of requests into what NIO's encoder takes.
-private final class RequestBuffers: ChannelOutboundHandler {
-    typealias OutboundIn = HTTPPart<HTTPRequestHead, ByteBuffer>
-    typealias OutboundOut = HTTPClientRequestPart
-
-    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        switch unwrapOutboundIn(data) {
-        case .head(let head): context.write(wrapOutboundOut(.head(head)), promise: promise)
-        case .body(let bytes): context.write(wrapOutboundOut(.body(.byteBuffer(bytes))), promise: promise)
-        case .end(let trailers): context.write(wrapOutboundOut(.end(trailers)), promise: promise)
-        }
     }
 }
