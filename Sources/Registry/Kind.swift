@@ -27,6 +27,9 @@ public struct Kind: Sendable {
     /// Fields of a custom kind that lists can be selected by, e.g. `spec.colour`.
     public var selectableFields: [String] = []
 
+    /// The version in which objects of a custom kind are stored; `nil` for built-in kinds.
+    public var storedVersion: String?
+
     /// How objects of a custom kind come to be in this version; `nil` where versions differ in their names alone.
     public var conversion: KindConversion?
 

@@ -117,6 +117,7 @@ extension KindTable {
                 verbs: customVerbs, columns: (columns.isEmpty ? [age] : columns).map(column), definition: "\(group).\(version["name"].stringValue ?? "v1").\(kind)",
                 schema: Schema(json: structural, structural: true), isCustom: true)
             made.conversion = KindConversion(spec)
+            made.storedVersion = spec["versions"].elements.first { $0["storage"] == true }?["name"].stringValue
             made.scalePaths = ScalePaths(version["subresources"]["scale"])
             made.selectableFields = version["selectableFields"].elements.compactMap { $0["jsonPath"].stringValue.map { String($0.drop { $0 == "." }) } }
             return made

@@ -38,7 +38,9 @@ extension Registry {
             if patched["metadata"]["name"].stringValue != name {
                 throw APIStatus.badRequest("the name of the object cannot be changed by a patch")
             }
-            warnings = try decode(patched, kind, options)
+            do throws(APIStatus) { warnings = try decode(patched, kind, options) } catch {
+                throw type == .strategic ? StrategicPatchProblem.of(error, patch: patch) : error
+            }
             return Replacement(object: patched, intent: Intent.of(patch: patch, type, patched: patched, over: old, kind))
         }
         return (WriteResult(object: result.object, warnings: warnings + result.warnings), false)
@@ -73,7 +75,7 @@ extension Registry {
         var comparable = applied
         if !kind.isCustom { kind.schema.canonicalizeQuantities(&comparable) }
         let result = try await replace(kind, key, subresource: subresource, options) { [comparable] old in
-            let outcome = try ServerSideApply.apply(
+            let outcome = try ServerSideApply.applyAfterClientSide(
                 live: current(old.value, kind), applied: comparable, schema: kind.schema, manager: options.manager, apiVersion: kind.apiVersion, force: force,
                 time: now, subresource: subresource ?? "", ignoring: Self.ignoredFields(kind, subresource))
             if !outcome.conflicts.isEmpty { throw APIStatus.applyConflict(outcome.conflicts) }

@@ -394,8 +394,9 @@ def suggestion_program(program, **options):
     requirements = setup.SHIPPED / "suggestion.txt"
     caches = [cache / "python" / f"suggestion-{setup.fingerprint('suggestion', requirements.read_bytes())}" for cache in (setup.default_cache(), setup.SYSTEM_CACHE)]
     built = next(path for path in caches if (path / "environment.json").exists())
-    python = json.loads((built / "environment.json").read_text())["executable"]
-    packages = next((built / "root" / "opt" / "python" / "suggestion" / "lib").glob("python3*/site-packages"))
+    record = json.loads((built / "environment.json").read_text())
+    python = record["executable"]
+    packages = next((built / "root" / record["target"].lstrip("/") / "lib").glob("python3*/site-packages"))
     service = ROOT / "etc" / "environments" / "katib-suggestion" / "opt" / "katib-suggestion"
     environment = os.environ | {"PYTHONPATH": f"{packages}:{service}", "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.Popen([python, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **options)

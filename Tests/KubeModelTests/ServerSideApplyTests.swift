@@ -115,6 +115,34 @@ import Testing
         #expect(fields(agreed.managedFields, "kubectl-client-side-apply")?.contains("f:replicas") == true)
     }
 
+    /// kubectl before 1.26 leaves it to the server to go over from `kubectl apply` to `--server-side`.
+    @Test func kubectlTakesOverWhatItAppliedItself() throws {
+        let key = ServerSideApply.lastAppliedAnnotation
+        var made: JSON = ["apiVersion": "apps/v1", "metadata": ["name": "x"], "spec": ["replicas": 1, "paused": true]]
+        made["metadata"]["annotations"] = [key: .string(made.text)]
+        let live = update(nil, made, "kubectl-client-side-apply")
+        func attempt(_ applied: String, _ manager: String, over live: JSON) throws -> ServerSideApply.Outcome {
+            try ServerSideApply.applyAfterClientSide(
+                live: live, applied: JSON(reading: applied), schema: schema, manager: manager, apiVersion: "apps/v1", force: false, time: time)
+        }
+        let wanted = #"{"apiVersion":"apps/v1","metadata":{"name":"x"},"spec":{"replicas":2}}"#
+        #expect(try attempt(wanted, "me", over: live).conflicts.map(\.pathText) == [".spec.replicas"])
+        let taken = try attempt(wanted, "kubectl", over: live)
+        #expect(taken.conflicts.isEmpty && spec(taken)["replicas"] == 2)
+        #expect(taken.object["metadata"]["annotations"][key].stringValue == wanted + "\n")
+
+        // Somebody else changed it since: it is not kubectl's any more.
+        var changed = live
+        changed["spec"]["replicas"] = 5
+        let scaled = update(live, changed, "somebody")
+        #expect(try attempt(wanted, "kubectl", over: scaled).conflicts.map(\.pathText) == [".spec.replicas"])
+        // Without the annotation nothing tells what kubectl applied, and none is made.
+        var bare = changed
+        bare["metadata"].remove("annotations")
+        #expect(try attempt(wanted, "kubectl", over: update(nil, bare, "kubectl-client-side-apply")).conflicts.count == 1)
+        #expect(try attempt(#"{"metadata":{"labels":{"a":"b"}}}"#, "kubectl", over: update(nil, bare, "x")).object["metadata"]["annotations"].isNull)
+    }
+
     @Test func whatIsNoLongerAppliedGoes() throws {
         let first = try apply(nil, #"{"metadata":{"labels":{"a":"1","b":"2"},"finalizers":["f","g"]},"spec":{"replicas":1,"containers":[{"name":"c","image":"i"},{"name":"d","image":"i"}]}}"#, "me")
         let second = try apply(first.object, #"{"metadata":{"labels":{"a":"1"},"finalizers":["g"]},"spec":{"containers":[{"name":"d"}]}}"#, "me")

@@ -42,6 +42,24 @@ import Testing
         #expect(try await client.get("/apis", ["Accept": "application/json"]).json["kind"] == "APIGroupList")
     }
 
+    /// The hashes are those that Kubernetes 1.32 prints.
+    @Test(arguments: [
+        ("/api/v1", "configmaps", "qFsyl6wFWjQ="), ("/api/v1", "events", "r2yiGXH7wu8="), ("/apis/events.k8s.io/v1", "events", "r2yiGXH7wu8="),
+        ("/apis/autoscaling/v1", "horizontalpodautoscalers", "qwQve8ut294="), ("/apis/autoscaling/v2", "horizontalpodautoscalers", "qwQve8ut294="),
+    ])
+    func tellsWhatIsStoredAsOne(path: String, plural: String, hash: String) async throws {
+        let resources = try await Lab().router.get(path).json["resources"].elements
+        #expect(resources.first { $0["name"].stringValue == plural }?["storageVersionHash"].stringValue == hash)
+        #expect(resources.allSatisfy { $0["name"].stringValue?.contains("/") != true || $0["storageVersionHash"].isNull })
+    }
+
+    /// kubectl before 1.28 learns from it how to patch a Deployment's strategy.
+    @Test func patchStrategiesStandBesideReferences() async throws {
+        let definitions = try await Lab().router.get("/openapi/v2").json["definitions"]
+        let strategy = definitions["io.k8s.api.apps.v1.DeploymentSpec"]["properties"]["strategy"]
+        #expect(strategy == ["$ref": "#/definitions/io.k8s.api.apps.v1.DeploymentStrategy", "x-kubernetes-patch-strategy": "retainKeys"])
+    }
+
     @Test func ordersVersionsAsUpstreamDoes() {
         let versions = ["v1alpha1", "v2", "v1", "foo", "v1beta2", "v1beta1", "v10"]
         #expect(versions.sorted { VersionPriority($0) > VersionPriority($1) } == ["v10", "v2", "v1", "v1beta2", "v1beta1", "v1alpha1", "foo"])

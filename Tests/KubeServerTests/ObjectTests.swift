@@ -32,6 +32,15 @@ enum Depth: String, CaseIterable, Sendable {
         #expect(body.hasSuffix("}\n") && !body.hasSuffix("\n\n"))
     }
 
+    @Test func strategicPatchesOfTheWrongTypeAreToldInTheConvertersWords() async throws {
+        let lab = try await Lab()
+        try await lab.configMap("a")
+        let answer = try await lab.router.send(
+            .PATCH, "\(Self.path)/a", ["metadata": ["labels": "invalid"]], type: "application/strategic-merge-patch+json")
+        #expect(answer.status == 422)
+        #expect(answer.json["message"] == #" "" is invalid: patch: Invalid value: "map[metadata:map[labels:invalid]]": cannot restore map from string"#)
+    }
+
     @Test(arguments: Depth.allCases)
     func createsReadsPatchesAndDeletes(_ depth: Depth) async throws {
         let client = try await depth.client(Lab())

@@ -38,8 +38,12 @@ struct DaemonSetTests {
 
     @Test func rollsANewTemplateOutAndKeepsTheOldOne() async throws {
         let (lab, reconciler) = try await controllers()
-        try await lab.client.create(Samples.daemonSet("d"))
+        var set = Samples.daemonSet("d")
+        set["metadata"]["annotations"] = ["kubernetes.io/change-cause": "first"]
+        try await lab.client.create(set)
         try await settle(lab, reconciler)
+        // What `kubectl rollout history` tells as the cause.
+        #expect(lab.client.list(.controllerRevisions).map { $0.metadata["annotations"]["kubernetes.io/change-cause"] } == ["first"])
         try await lab.client.update(lab.key(.daemonSets, "d")) { value in
             value["spec"]["template"]["spec"]["containers"] = [["name": "main", "image": "busybox:2"]]
         }

@@ -35,13 +35,16 @@ struct RevisionHistory {
             let hash = Revision.hash(owner.spec["template"], collision: collision)
             var labels = labels.isNull ? [:] : labels
             labels[Self.hashLabel] = .string(hash)
-            let revision: JSON = [
+            var revision: JSON = [
                 "apiVersion": "apps/v1", "kind": "ControllerRevision",
                 "metadata": [
                     "name": .string("\(owner.name)-\(hash)"), "namespace": .string(owner.namespace), "labels": labels,
                     "ownerReferences": [Owners.reference(to: owner)],
                 ], "data": data, "revision": JSON(next),
             ]
+            // `rollout history` tells the change's cause from them.
+            let annotations = owner.metadata["annotations"]
+            if !annotations.members.isEmpty { revision["metadata"]["annotations"] = annotations }
             do { return try await client.create(revision) } catch let problem as APIStatus where problem.isAlreadyExists {
                 collision = (collision ?? 0) + 1
             } catch let problem as APIStatus where problem.isNamespaceTerminating {

@@ -114,6 +114,7 @@ final class Discovery: Sendable {
         ]
         if !resource.shortNames.isEmpty { entry["shortNames"] = strings(resource.shortNames) }
         if !resource.categories.isEmpty { entry["categories"] = strings(resource.categories) }
+        if !resource.storageVersionHash.isEmpty { entry["storageVersionHash"] = .string(resource.storageVersionHash) }
         let parts = resource.subresources.map { part -> JSON in
             var entry: JSON = [
                 "name": .string("\(resource.plural)/\(part.name)"), "singularName": "", "namespaced": .bool(resource.isNamespaced),

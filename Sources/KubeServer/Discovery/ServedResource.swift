@@ -1,3 +1,4 @@
+import Crypto
 import KubeModel
 import Registry
 
@@ -22,6 +23,8 @@ struct ServedResource: Sendable {
     let shortNames: [String]
     let categories: [String]
     let subresources: [Subresource]
+    /// Tells clients that two resources are stored as one; empty for what is not stored.
+    var storageVersionHash = ""
 
     var groupVersion: String { group.isEmpty ? version : "\(group)/\(version)" }
 
@@ -37,6 +40,15 @@ struct ServedResource: Sendable {
         categories = kind.categories
         // A node's proxy would lead to its kubelet, of which there is none apart.
         subresources = kind.subresources.filter { Self.servedSubresources.contains($0) && ($0 != "proxy" || kind.isNamespaced) }.sorted().map { Self.subresource($0, kind) }
+        storageVersionHash = Self.storageVersionHash(kind)
+    }
+
+    /// Upstream: apiserver/pkg/endpoints/discovery/storageversionhash.go.
+    private static func storageVersionHash(_ kind: Kind) -> String {
+        var stored = "\(kind.group)/\(kind.storedVersion ?? kind.version)/\(kind.kind)"
+        if EventSpelling.isOther(kind) { stored = "/v1/Event" }
+        if AutoscalerSpelling.isOther(kind) { stored = "autoscaling/v2/HorizontalPodAutoscaler" }
+        return Base64.encode(Array(SHA256.hash(data: Array(stored.utf8)).prefix(8)))
     }
 
     /// A resource that objects are posted to but never stored in.

@@ -106,9 +106,11 @@ struct DefinitionCollector {
         require(name)
         let target: JSON = ["$ref": .string(style.referencePrefix + name)]
         var rest = members.filter { $0.key != "$ref" && !$0.key.hasPrefix("x-kindling-") }
-        // Beside a reference nothing counts: version 3 puts it behind allOf, version 2 has to do without the rest.
-        if rest.isEmpty || style == .v2 { return target }
-        rest["allOf"] = [target]
+        // Beside a reference nothing counts: version 3 puts it behind allOf. Upstream's version 2 has Kubernetes' own words there all
+        // the same, and kubectl finds the patch strategy of a Deployment's strategy by them.
+        if style == .v2 { rest = rest.filter { $0.key.hasPrefix("x-kubernetes-") } }
+        if rest.isEmpty { return target }
+        rest[style == .v2 ? "$ref" : "allOf"] = style == .v2 ? target["$ref"] : [target]
         return .object(rest)
     }
 }
