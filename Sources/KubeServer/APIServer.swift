@@ -36,6 +36,7 @@ public final class APIServer: Sendable {
         registry.callWebhooks(through: WebhookClient(catalogue: registry.catalogue, loopback: loopback))
         let discovery = Discovery(registry: registry)
         let authorizer = Authorizer(catalogue: registry.catalogue)
+        registry.decideAccess { authorizer.answer($0, $1) }
         let router = Router(
             access: AccessControl(authenticator: authenticator, authorizer: authorizer), health: health, version: version, discovery: discovery,
             openAPI: OpenAPI(registry: registry, discovery: discovery, version: version),

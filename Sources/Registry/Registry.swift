@@ -34,6 +34,7 @@ public final class Registry: Sendable {
         self.table = table
         hooks = AdmissionHooks(catalogue: catalogue, logger: logger) { table.kind(named: $0) }
         events = EventRecorder(catalogue: catalogue, logger: logger)
+        CELTimeZones.use(TimeZones.named)
         refreshCustomKinds()
     }
 
