@@ -71,6 +71,34 @@ import Testing
         #expect(try await apply(6, "scaler", client).json["message"] == "Apply failed with 1 conflict: conflict with \"hand\" with subresource \"scale\" using autoscaling/v1: .spec.replicas")
     }
 
+    @Test func ofAUsersKindTheNumberIsWhereItsDefinitionSays() async throws {
+        let client = try await Lab().router
+        let schema: JSON = ["type": "object", "properties": ["spec": ["type": "object", "properties": ["wings": ["type": "integer"], "colour": ["type": "string"]]]]]
+        let version: JSON = [
+            "name": "v1", "served": true, "storage": true, "schema": ["openAPIV3Schema": schema],
+            "subresources": ["scale": ["specReplicasPath": ".spec.wings", "statusReplicasPath": ".status.wings"]],
+        ]
+        #expect(try await client.send(.POST, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", [
+            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": ["name": "kites.example.com"],
+            "spec": ["group": "example.com", "scope": "Namespaced", "names": ["plural": "kites", "kind": "Kite"], "versions": [version]],
+        ]).status == 201)
+        let path = "/apis/example.com/v1/namespaces/team/kites/d"
+        let kite: JSON = ["apiVersion": "example.com/v1", "kind": "Kite", "metadata": ["name": "d"], "spec": ["wings": 2, "colour": "red"]]
+        #expect(try await client.send(.PATCH, "\(path)?fieldManager=owner", kite, type: Self.apply).status == 201)
+        func apply(force: Bool) async throws -> Answer {
+            try await client.send(.PATCH, "\(path)/scale?fieldManager=scaler&force=\(force)", Self.scale(4), type: Self.apply)
+        }
+        // The field is the Scale's, whatever it is called in the object.
+        #expect(try await apply(force: false).json["message"] == "Apply failed with 1 conflict: conflict with \"owner\": .spec.replicas")
+        #expect(try await apply(force: true).json["spec"]["replicas"] == 4)
+        let scaled = try await client.get(path).json
+        #expect(scaled["spec"] == ["wings": 4, "colour": "red"])
+        let fields = scaled["metadata"]["managedFields"].elements.map { [$0["manager"], $0["apiVersion"], $0["fieldsV1"]] }
+        #expect(fields == [
+            ["owner", "example.com/v1", ["f:spec": ["f:colour": [:]]]], ["scaler", "example.com/v1", ["f:spec": ["f:wings": [:]]]],
+        ])
+    }
+
     @Test func refusesWhatIsNoScaleOfTheObject() async throws {
         let client = try await Lab().router
         #expect(try await client.send(.POST, Self.path, Self.deployment(replicas: 1)).status == 201)
