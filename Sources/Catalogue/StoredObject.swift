@@ -17,6 +17,8 @@ public final class StoredObject: Sendable {
     }
     private let main: Mutex<Form>
     private let wish: Mutex<Form>
+    /// What `markWhole` was told last; 0 before.
+    private let wholeBy = Atomic<Int>(0)
 
     /// For the catalogue itself, and for tests of code that only looks at objects.
     public init(key: ObjectKey, revision: Int64, value: JSON, intent: JSON?) {
@@ -78,6 +80,13 @@ public final class StoredObject: Sendable {
         form.value = value
         return value
     }
+
+    /// Whether `markWhole` was told of this schema last.
+    public func isWhole(by schema: Int) -> Bool { wholeBy.load(ordering: .relaxed) == schema }
+
+    /// Remembers that reading the object by a schema changes nothing.
+    /// - Parameter schema: any number but 0 that stands for the schema.
+    public func markWhole(by schema: Int) { wholeBy.store(schema, ordering: .relaxed) }
 
     /// Whether the object is of this version of its kind; mostly told without reading its text.
     public func isOf(apiVersion: String, kind: String) -> Bool {

@@ -27,6 +27,8 @@ public struct APIStatus: Error, Sendable, Equatable, CustomStringConvertible {
     public var kind: String
     public var name: String
     public var retryAfterSeconds: Int?
+    /// What the answer warns of beside the error; no part of the Status.
+    public var warnings: [String] = []
 
     public init(
         code: Int, reason: String, message: String, causes: [Cause] = [], group: String = "", kind: String = "", name: String = "",

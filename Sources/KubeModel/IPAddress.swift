@@ -20,6 +20,27 @@ public enum IPAddress {
         return bytes.count == 4 ? bytes : nil
     }
 
+    /// Whether 16 bytes stand for an IPv4 address (`::ffff:1.2.3.4`).
+    public static func isMapped(_ bytes: [UInt8]) -> Bool {
+        bytes.count == 16 && bytes.prefix(10).allSatisfy { $0 == 0 } && bytes[10] == 0xFF && bytes[11] == 0xFF
+    }
+
+    /// The usual form of 4 or 16 bytes: dotted, or as RFC 5952 writes it. A mapped IPv4 address is an IPv4 address.
+    public static func text(_ bytes: [UInt8]) -> String {
+        if bytes.count == 4 { return bytes.map(String.init).joined(separator: ".") }
+        if isMapped(bytes) { return text(Array(bytes.suffix(4))) }
+        let groups = stride(from: 0, to: bytes.count - 1, by: 2).map { Int(bytes[$0]) << 8 | Int(bytes[$0 + 1]) }
+        // The longest run of at least two zeros is left out, the first of several.
+        var longest = 0..<0
+        var start = 0
+        for index in 0...groups.count where index == groups.count || groups[index] != 0 {
+            if index - start > max(longest.count, 1) { longest = start..<index }
+            start = index + 1
+        }
+        func part(_ range: Range<Int>) -> String { groups[range].map { String($0, radix: 16) }.joined(separator: ":") }
+        return longest.isEmpty ? part(0..<groups.count) : "\(part(0..<longest.lowerBound))::\(part(longest.upperBound..<groups.count))"
+    }
+
     /// A block of addresses: those that begin as `bytes` do for `length` bits.
     public struct Block: Sendable, Equatable {
         public let bytes: [UInt8]

@@ -28,7 +28,9 @@ public enum Names {
     public static func dns1123Label(_ text: String) -> [String] {
         var problems: [String] = []
         if text.utf8.count > 63 { problems.append(tooLong(63)) }
-        if !isLabel(text.utf8) {
+        if !isLabel(text.utf8), dns1123Subdomain(text).isEmpty {
+            problems.append("must not contain dots")
+        } else if !isLabel(text.utf8) {
             problems.append(
                 rule(
                     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an "

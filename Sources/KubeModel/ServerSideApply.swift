@@ -47,14 +47,14 @@ public enum ServerSideApply {
         let merged = FieldMerge.merge(before, configuration, schema: schema)
         let result = prune(merged, last: previous?.fields, owned: managed.entries.map(\.fields) + [fields], schema: schema)
         let comparison = FieldComparison.compare(before, result, schema: schema)
-        let changed = comparison.added.union(comparison.modified)
+        let changed = comparison.added.union(comparison.modified).recursiveDifference(ignoring)
         let conflicts = force ? [] : Self.conflicts(managed, changed)
         guard conflicts.isEmpty else {
             let list = live?["metadata"]["managedFields"] ?? .null
             return Outcome(object: live ?? .null, managedFields: list, conflicts: conflicts, changesObject: false)
         }
         for index in managed.entries.indices {
-            managed.entries[index].fields = managed.entries[index].fields.difference(changed).difference(comparison.removed)
+            managed.entries[index].fields = managed.entries[index].fields.difference(changed).difference(comparison.removed.recursiveDifference(ignoring))
         }
         managed.entries.removeAll { $0.fields.isEmpty }
         let isChanged = live == nil || result != before

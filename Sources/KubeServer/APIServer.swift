@@ -38,6 +38,7 @@ public final class APIServer: Sendable {
         let discovery = Discovery(registry: registry, health: health)
         let requests = RequestMetrics { path in Router.serves(path, registry) }
         let authorizer = Authorizer(catalogue: registry.catalogue)
+        registry.decideAccess { authorizer.answer($0, $1) }
         let router = Router(
             access: AccessControl(authenticator: authenticator, authorizer: authorizer), health: health, version: version, discovery: discovery,
             openAPI: OpenAPI(registry: registry, discovery: discovery, version: version),

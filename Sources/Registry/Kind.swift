@@ -30,6 +30,13 @@ public struct Kind: Sendable {
     /// The version in which objects of a custom kind are stored; `nil` for built-in kinds.
     public var storedVersion: String?
 
+    /// What every request for a deprecated version is told; `nil` for others.
+    public var deprecationWarning: String?
+
+    /// Stands for the schema of a definition as it is now: stored objects are brought to it where they are read. `nil` for built-in
+    /// kinds, whose schemas are as old as the lab.
+    var schemaIdentity: Int?
+
     /// How objects of a custom kind come to be in this version; `nil` where versions differ in their names alone.
     public var conversion: KindConversion?
 
@@ -101,6 +108,8 @@ public struct WriteOptions: Sendable {
     public var user: AdmissionUser?
     /// Of a write through a subresource with a kind of its own: how webhooks and policies see it.
     public var view: AdmissionView?
+    /// Of a write in the second spelling of a kind: the body is in that one.
+    public var spelling: KindSpelling?
 
     public init(
         manager: String, origin: Origin = .user, fieldValidation: FieldValidation = .warn, isDryRun: Bool = false, duplicateFields: [String] = []
@@ -110,6 +119,20 @@ public struct WriteOptions: Sendable {
         self.fieldValidation = fieldValidation
         self.isDryRun = isDryRun
         self.duplicateFields = duplicateFields
+    }
+}
+
+/// A kind whose objects are stored as those of another version or group, and how one becomes the other.
+public struct KindSpelling: Sendable {
+    /// The kind that the request names.
+    public let kind: Kind
+    public let shown: @Sendable (_ stored: JSON) -> JSON
+    public let stored: @Sendable (_ shown: JSON) -> JSON
+
+    public init(kind: Kind, shown: @escaping @Sendable (JSON) -> JSON, stored: @escaping @Sendable (JSON) -> JSON) {
+        self.kind = kind
+        self.shown = shown
+        self.stored = stored
     }
 }
 
@@ -140,9 +163,12 @@ public struct AdmissionView: Sendable {
 public struct WriteResult: Sendable {
     public let object: StoredObject
     public let warnings: [String]
+    /// Whether the write made the object.
+    public let isNew: Bool
 
-    public init(object: StoredObject, warnings: [String] = []) {
+    public init(object: StoredObject, warnings: [String] = [], isNew: Bool = false) {
         self.object = object
         self.warnings = warnings
+        self.isNew = isNew
     }
 }

@@ -73,12 +73,14 @@ struct KindTable: Sendable {
     private static func decode(_ entry: JSON, _ library: SchemaLibrary) -> Kind {
         func text(_ key: String) -> String { entry[key].stringValue ?? "" }
         func texts(_ key: String) -> [String] { entry[key].elements.compactMap(\.stringValue) }
-        return Kind(
+        var kind = Kind(
             group: text("group"), version: text("version"), kind: text("kind"), listKind: text("listKind"), plural: text("plural"),
             singular: text("singular"), shortNames: texts("shortNames"), categories: texts("categories"),
             isNamespaced: entry["namespaced"].boolValue ?? true, subresources: texts("subresources"), verbs: texts("verbs"),
             columns: entry["columns"].elements.map(column), definition: text("definition"),
             schema: library.definition(text("definition")) ?? .anything, isCustom: entry["custom"].boolValue ?? text("group").contains("kubeflow.org"))
+        if kind.kind == "ComponentStatus" { kind.deprecationWarning = "v1 ComponentStatus is deprecated in v1.19+" }
+        return kind
     }
 
     static func column(_ entry: JSON) -> PrinterColumn {
@@ -118,10 +120,26 @@ extension KindTable {
                 schema: Schema(json: structural, structural: true), isCustom: true)
             made.conversion = KindConversion(spec)
             made.storedVersion = spec["versions"].elements.first { $0["storage"] == true }?["name"].stringValue
+            made.schemaIdentity = schemaIdentity(definition, made.version)
+            if version["deprecated"].boolValue == true {
+                made.deprecationWarning = version["deprecationWarning"].stringValue ?? "\(made.apiVersion) \(kind) is deprecated"
+            }
             made.scalePaths = ScalePaths(version["subresources"]["scale"])
             made.selectableFields = version["selectableFields"].elements.compactMap { $0["jsonPath"].stringValue.map { String($0.drop { $0 == "." }) } }
             return made
         }
+    }
+}
+
+extension KindTable {
+    /// Equal as long as a definition's spec is.
+    private static func schemaIdentity(_ definition: JSON, _ version: String) -> Int {
+        var hasher = Hasher()
+        hasher.combine(definition["metadata"]["uid"].stringValue)
+        hasher.combine(definition["metadata"]["generation"].intValue)
+        hasher.combine(version)
+        let identity = hasher.finalize()
+        return identity == 0 ? 1 : identity
     }
 }
 

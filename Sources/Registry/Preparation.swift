@@ -18,6 +18,17 @@ extension Registry {
         throw .badRequest("\(what): strict decoding error: \(problems.joined(separator: ", "))")
     }
 
+    /// Does the rest of a write whose body deserved a word: its result and its error tell of that too.
+    func warned(_ warnings: [String], _ write: () async throws -> WriteResult) async throws -> WriteResult {
+        do {
+            let result = try await write()
+            return WriteResult(object: result.object, warnings: warnings + result.warnings, isNew: result.isNew)
+        } catch var problem as APIStatus {
+            problem.warnings = warnings + problem.warnings
+            throw problem
+        }
+    }
+
     private static func unknownField(_ path: String) -> String { path.hasPrefix("unknown field") ? path : "unknown field \"\(path)\"" }
 
     private func checkType(of object: JSON, _ kind: Kind) throws(APIStatus) {

@@ -5,6 +5,9 @@ extension Registry {
     /// Says how webhooks are reached; without it none is called.
     public func callWebhooks(through transport: any WebhookTransport) { hooks.connect(transport) }
 
+    /// Says who answers expressions that ask what somebody may do; without it there is no `authorizer`.
+    public func decideAccess(by decider: @escaping AccessDecider) { hooks.decide(by: decider) }
+
     /// One write on its way through webhooks and policies.
     struct Admission {
         let registry: Registry

@@ -6,7 +6,12 @@ extension Registry {
     /// - Parameter namespace: of the request's path; empty for cluster-scoped kinds. The object may leave its own out.
     /// - Throws: `APIStatus` (400 not decodable, 404 no such namespace, 409 exists, 422 invalid) or `CatalogueError`.
     public func create(_ kind: Kind, namespace: String, _ object: JSON, _ options: WriteOptions) async throws -> WriteResult {
-        var warnings = try decode(object, kind, options)
+        let warnings = try decode(object, options.spelling?.kind ?? kind, options)
+        let object = options.spelling?.stored(object) ?? object
+        return try await warned(warnings) { try await createDecoded(kind, namespace: namespace, object, options) }
+    }
+
+    private func createDecoded(_ kind: Kind, namespace: String, _ object: JSON, _ options: WriteOptions) async throws -> WriteResult {
         if options.origin == .user, !options.isApply, let version = object["metadata"]["resourceVersion"].stringValue, !version.isEmpty, version != "0" {
             throw APIStatus.badRequest("resourceVersion should not be set on objects to be created")
         }
@@ -21,10 +26,10 @@ extension Registry {
         // What webhooks add belongs to no manager.
         var owned = new
         let admission = Admission(self, kind, namespace: namespace, old: nil, subresource: nil, options, generatedName: prefix.isEmpty ? "" : new["metadata"]["name"].stringValue ?? "")
-        warnings += try await admission.mutate(&new)
+        var warnings = try await admission.mutate(&new)
         warnings += try validate(new, old: nil, kind, namespace: namespace)
         try options.review?(new, nil)
-        warnings += remarks(on: new, kind)
+        warnings += remarks(on: new, old: nil, kind, subresource: nil, options)
         let intent = options.origin == .user ? Intent.of(created: object, kind) : nil
         if options.isApply {
             new["metadata"]["managedFields"] = try ServerSideApply.apply(
@@ -39,7 +44,7 @@ extension Registry {
         let form = try await storedForm(new, of: kind)
         let stored = try await insert(form, kind, namespace: namespace, intent: intent, prefix: prefix, isDryRun: options.isDryRun)
         afterWrite(kind)
-        return WriteResult(object: try await shown(stored, as: kind), warnings: warnings)
+        return WriteResult(object: try await shown(stored, as: kind), warnings: warnings, isNew: true)
     }
 
     private func effectiveNamespace(of object: JSON, _ kind: Kind, requested: String) throws(APIStatus) -> String {
@@ -113,7 +118,8 @@ extension Registry {
     /// The main resource cannot set the status, nor the status anything else.
     static func ignoredFields(_ kind: Kind, _ subresource: String?) -> FieldSet {
         guard kind.hasStatus else { return FieldSet() }
-        return ["status", CertificateRules.approval].contains(subresource) ? FieldSet(paths: [["spec"]]) : FieldSet(paths: [["status"]])
+        if subresource == "status" { return StatusRules.ignoredFields(kind) }
+        return subresource == CertificateRules.approval ? FieldSet(paths: [["spec"]]) : FieldSet(paths: [["status"]])
     }
 }
 

@@ -30,18 +30,24 @@ extension Registry {
                     + "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml")
         }
         var warnings: [String] = []
+        let asked = options.spelling?.kind ?? kind
         let result = try await replace(kind, key, subresource: subresource, options) { old in
-            let patched = try Self.patched(old.value, with: patch, type, kind)
+            var patched = try Self.patched(options.spelling?.shown(old.value) ?? old.value, with: patch, type, asked)
             if let wanted = patched["metadata"]["resourceVersion"].stringValue, wanted != String(old.revision) {
                 throw APIStatus.conflict(kind.plural, group: kind.group, name: name)
             }
             if patched["metadata"]["name"].stringValue != name {
                 throw APIStatus.badRequest("the name of the object cannot be changed by a patch")
             }
-            do throws(APIStatus) { warnings = try decode(patched, kind, options) } catch {
+            do throws(APIStatus) { warnings = try decode(patched, asked, options) } catch {
                 throw type == .strategic ? StrategicPatchProblem.of(error, patch: patch) : error
             }
-            return Replacement(object: patched, intent: Intent.of(patch: patch, type, patched: patched, over: old, kind))
+            guard let spelling = options.spelling else {
+                return Replacement(object: patched, intent: Intent.of(patch: patch, type, patched: patched, over: old, kind))
+            }
+            // The patch is in the other spelling: what it made says what is meant.
+            patched = spelling.stored(patched)
+            return Replacement(object: patched, intent: Intent.of(patch: [], .json, patched: patched, over: old, kind))
         }
         return (WriteResult(object: result.object, warnings: warnings + result.warnings), false)
     }
@@ -64,7 +70,10 @@ extension Registry {
         guard !options.manager.isEmpty else {
             throw APIStatus.badRequest("PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch")
         }
-        let warnings = try decode(applied, kind, options)
+        let warnings = try decode(applied, options.spelling?.kind ?? kind, options)
+        let applied = options.spelling?.stored(applied) ?? applied
+        var options = options
+        options.spelling = nil
         if applied["metadata"].has("managedFields"), !applied["metadata"]["managedFields"].elements.isEmpty {
             throw APIStatus.badRequest("metadata.managedFields must be nil")
         }
@@ -74,7 +83,7 @@ extension Registry {
         }
         var comparable = applied
         if !kind.isCustom { kind.schema.canonicalizeQuantities(&comparable) }
-        let result = try await replace(kind, key, subresource: subresource, options) { [comparable] old in
+        let result = try await replace(kind, key, subresource: subresource, options) { [comparable, options] old in
             let outcome = try ServerSideApply.applyAfterClientSide(
                 live: current(old.value, kind), applied: comparable, schema: kind.schema, manager: options.manager, apiVersion: kind.apiVersion, force: force,
                 time: now, subresource: subresource ?? "", ignoring: Self.ignoredFields(kind, subresource))

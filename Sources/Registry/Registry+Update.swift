@@ -7,11 +7,19 @@ extension Registry {
 
     /// Puts an object, or one of its subresources, in the place of what is stored.
     /// - Parameter subresource: `nil`, `status` or `scale`.
-    /// - Throws: as `create`, and 409 where the object's resourceVersion is not the stored one.
+    /// - Throws: as `create`, 404 where there is no object and none of this kind comes to be by a PUT, and 409 where the object's
+    ///   resourceVersion is not the stored one.
     public func update(
         _ kind: Kind, namespace: String, name: String, _ object: JSON, subresource: String?, _ options: WriteOptions
     ) async throws -> WriteResult {
-        let warnings = try decode(object, kind, options)
+        let warnings = try decode(object, options.spelling?.kind ?? kind, options)
+        let object = options.spelling?.stored(object) ?? object
+        return try await warned(warnings) { try await updateDecoded(kind, namespace: namespace, name: name, object, subresource: subresource, options) }
+    }
+
+    private func updateDecoded(
+        _ kind: Kind, namespace: String, name: String, _ object: JSON, subresource: String?, _ options: WriteOptions
+    ) async throws -> WriteResult {
         if let own = object["metadata"]["name"].stringValue, own != name {
             throw APIStatus.badRequest("the name of the object (\(own)) does not match the name on the URL (\(name))")
         }
@@ -20,7 +28,9 @@ extension Registry {
             let cause = APIStatus.Cause.invalid("metadata.resourceVersion", 0, "must be specified for an update")
             throw APIStatus.invalid(kind: kind.kind, group: kind.group, name: name, causes: [cause])
         }
-        let result = try await replace(kind, ObjectKey(kind.resource, namespace: namespace, name: name), subresource: subresource, options) { old in
+        let key = ObjectKey(kind.resource, namespace: namespace, name: name)
+        if subresource == nil, let made = try await createByPut(kind, key, object, options) { return made }
+        return try await replace(kind, key, subresource: subresource, options) { old in
             if !wanted.isEmpty, wanted != String(old.revision) { throw APIStatus.conflict(kind.plural, group: kind.group, name: name) }
             if let uid = object["metadata"]["uid"].stringValue, !uid.isEmpty, uid != old.uid {
                 let problem = "Precondition failed: UID in precondition: \(uid), UID in object meta: \(old.uid)"
@@ -28,7 +38,30 @@ extension Registry {
             }
             return Replacement(object: object, intent: Intent.of(put: object, over: old, kind))
         }
-        return WriteResult(object: result.object, warnings: warnings + result.warnings)
+    }
+
+    /// Kinds of which a PUT makes an object that is not there (upstream: `AllowCreateOnUpdate` of the strategies).
+    private static let madeByPut: Set<GroupResource> = [
+        .endpoints, .events, .limitRanges, .services, .leases, .runtimeClasses, .roles, .roleBindings, .clusterRoleBindings,
+        GroupResource("clusterroles", group: "rbac.authorization.k8s.io"),
+    ]
+
+    /// - Returns: `nil` where there is an object to be replaced, or none may come to be so.
+    private func createByPut(_ kind: Kind, _ key: ObjectKey, _ object: JSON, _ options: WriteOptions) async throws -> WriteResult? {
+        guard Self.madeByPut.contains(kind.resource), catalogue.get(key) == nil else { return nil }
+        if let uid = object["metadata"]["uid"].stringValue, !uid.isEmpty {
+            let problem = "Precondition failed: UID in precondition: \(uid), UID in object meta: "
+            throw APIStatus.conflict(kind.plural, group: kind.group, name: key.name, problem)
+        }
+        var new = object
+        new["metadata"]["name"] = .string(key.name)
+        new["metadata"].remove("resourceVersion")
+        var options = options
+        options.spelling = nil
+        options.fieldValidation = .ignore
+        do { return try await create(kind, namespace: key.namespace, new, options) } catch let problem as APIStatus where problem.reason == "AlreadyExists" {
+            return nil
+        }
     }
 
     /// What is to stand in the place of a stored object.
@@ -52,8 +85,10 @@ extension Registry {
             let admission = Admission(
                 self, kind, namespace: key.namespace, old: current(old.value, kind), subresource: subresource, options)
             let settled = try await settle(&replacement, over: old, kind, subresource: subresource, options, admission)
-            let warnings = settled + remarks(on: replacement.object, kind) + (try await admission.validate(replacement.object))
-            if isSame(replacement.object, old.value), replacement.intent == nil || replacement.intent == old.intent {
+            let remarks = remarks(on: replacement.object, old: admission.old, kind, subresource: subresource, options)
+            let warnings = settled + remarks + (try await admission.validate(replacement.object))
+            // What reading alone has changed is stored with the first write that comes by.
+            if kind.conversion != nil || found === old, isSame(replacement.object, old.value), replacement.intent == nil || replacement.intent == old.intent {
                 return WriteResult(object: old, warnings: warnings)
             }
             if let stored = try await store(replacement, over: old, kind, options) {
@@ -78,6 +113,7 @@ extension Registry {
             if subresource != nil { replacement.intent = nil }
         } else if subresource == "status" {
             var kept = old.value
+            kept["metadata"] = StatusRules.metadata(from: object["metadata"], over: old.metadata, kind)
             if object.has("status") { kept["status"] = object["status"] } else { kept.remove("status") }
             if replacement.hasManagedFields { kept["metadata"]["managedFields"] = object["metadata"]["managedFields"] }
             object = kept

@@ -34,6 +34,7 @@ public final class Registry: Sendable {
         self.table = table
         hooks = AdmissionHooks(catalogue: catalogue, logger: logger) { table.kind(named: $0) }
         events = EventRecorder(catalogue: catalogue, logger: logger)
+        CELTimeZones.use(TimeZones.named)
         refreshCustomKinds()
     }
 
@@ -85,9 +86,12 @@ public final class Registry: Sendable {
     /// The Registry's own rules of a kind, then those of the parts above.
     func rules(for kind: Kind) -> [KindRules] { rules[kind.resource] ?? [] }
 
-    /// What works but deserves a word to the user.
-    func remarks(on object: JSON, _ kind: Kind) -> [String] {
-        var remarks = rules(for: kind).flatMap { $0.warnings(object) }
+    /// What works but deserves a word to the user who writes it. Writes of the lab's own parts pay nothing for it.
+    /// - Parameter subresource: the part that is written; of a status upstream says nothing.
+    func remarks(on object: JSON, old: JSON?, _ kind: Kind, subresource: String?, _ options: WriteOptions) -> [String] {
+        guard options.origin == .user, subresource == nil || subresource == "scale" else { return [] }
+        var remarks = rules(for: kind).flatMap { $0.warnings(object) } + (KindWarnings.all[kind.resource]?(object, old) ?? [])
+        if kind.isCustom { remarks += KindWarnings.finalizers(object, old: old) }
         if kind.resource == .customResourceDefinitions, let name = object["metadata"]["name"].stringValue, isBuiltIn(name) {
             remarks.append("\(name) is a kind of this lab: it is served with the lab's own schema, which goes beyond this definition's")
         }

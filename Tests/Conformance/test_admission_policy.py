@@ -87,3 +87,19 @@ def test_what_cannot_be_evaluated_is_refused_or_reported(lab, ns, names, shows):
     warning = status["typeChecking"]["expressionWarnings"][0]
     assert warning["fieldRef"] == "spec.validations[0].expression" and "apps/v1, Kind=Deployment: ERROR: <input>:1:7: undefined field 'replicas'" in warning["warning"]
     shows(warning["warning"])
+
+
+def test_expressions_ask_what_somebody_may_do(lab, ns, names, shows):
+    name = f"{ns}.example.com"
+    asked = f"authorizer.serviceAccount('{ns}', object.metadata.annotations['for']).group('').resource('secrets').namespace('{ns}').check('get').allowed()"
+    spec = {"matchConditions": [{"name": "mine", "expression": f"authorizer.requestResource.check('create').allowed() && request.namespace == '{ns}'"}],
+            "validations": [{"expression": asked, "messageExpression": "'it may not read secrets: ' + object.metadata.annotations['for']"}]}
+    names(policy(name, spec, group="", resources=["configmaps"]), binding(f"{ns}-b", name, ns))
+    lab.kubectl("create", "serviceaccount", "reader", "-n", ns)
+    lab.kubectl("create", "role", "reader", "-n", ns, "--verb=get", "--resource=secrets")
+    lab.kubectl("create", "rolebinding", "reader", "-n", ns, "--role=reader", f"--serviceaccount={ns}:reader")
+    object = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "annotations": {"for": "default"}}}
+    refused = lab.kubectl("create", "-n", ns, "-f", "-", input=object, check=False)
+    assert "denied request: it may not read secrets: default" in refused.stderr, refused.stderr
+    lab.kubectl("create", "-n", ns, "-f", "-", input=object | {"metadata": {"name": "c", "annotations": {"for": "reader"}}})
+    shows(refused.stderr)

@@ -182,6 +182,26 @@ private struct Named: Authenticator {
         #expect(try await patch("new").status == 403)
     }
 
+    @Test func aPutThatCreatesNeedsTheRightToCreate() async throws {
+        let lab = try await lab()
+        for (name, verbs) in [("updater", ["update"]), ("maker", ["update", "create"])] as [(String, JSON)] {
+            try await create(lab, [
+                "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": ["name": .string(name), "namespace": "team"],
+                "rules": [["apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": verbs]],
+            ])
+            try await create(lab, [
+                "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": ["name": .string(name), "namespace": "team"],
+                "roleRef": ["kind": "Role", "name": .string(name)], "subjects": [["kind": "User", "name": .string(name)]],
+            ])
+        }
+        let path = "/apis/coordination.k8s.io/v1/namespaces/team/leases/l"
+        let lease: JSON = ["apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": ["name": "l"], "spec": ["holderIdentity": "me"]]
+        let refused = try await send(lab, "updater", "PUT", path, lease)
+        #expect(refused.status == 403 && refused.text.contains("cannot create resource \\\"leases\\\""), "\(refused.text)")
+        #expect(try await send(lab, "maker", "PUT", path, lease).status == 201)
+        #expect(try await send(lab, "updater", "PUT", path, lease).status == 200)
+    }
+
     @Test func escalationIsRefusedAtTheAPI() async throws {
         let lab = try await lab()
         let path = "/apis/rbac.authorization.k8s.io/v1/namespaces/team/roles"

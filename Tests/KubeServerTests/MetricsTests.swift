@@ -92,6 +92,29 @@ private struct Figures: MetricsSource {
         #expect(try await client.get("\(Self.new)/h").json["spec"] == before)
     }
 
+    @Test func patchesAreOfTheSpellingThatIsAsked() async throws {
+        let memory: JSON = ["type": "Resource", "resource": ["name": "memory", "target": ["type": "AverageValue", "averageValue": "1Gi"]]]
+        let cpu: JSON = ["type": "Resource", "resource": ["name": "cpu", "target": ["type": "Utilization", "averageUtilization": 60]]]
+        var new = object(["metrics": [cpu, memory]])
+        new["apiVersion"] = "autoscaling/v2"
+        let client = try await Lab().router
+        #expect(try await client.send(.POST, Self.new, new).status == 201)
+        let percent = "/spec/targetCPUUtilizationPercentage"
+        let steps: JSON = [["op": "test", "path": .string(percent), "value": 60], ["op": "replace", "path": .string(percent), "value": 70]]
+        for (type, patch, expected) in [
+            ("json-patch", steps, 70), ("merge-patch", ["spec": ["targetCPUUtilizationPercentage": 71]], 71),
+            ("strategic-merge-patch", ["spec": ["targetCPUUtilizationPercentage": 72]], 72),
+        ] as [(String, JSON, Int)] {
+            let patched = try await client.send(.PATCH, "\(Self.old)/h", patch, type: "application/\(type)+json")
+            #expect(patched.status == 200 && patched.json["spec"]["targetCPUUtilizationPercentage"] == JSON(expected), "\(patched.text)")
+            // The metric that v1 cannot say stays.
+            let metrics = try await client.get("\(Self.new)/h").json["spec"]["metrics"].elements
+            #expect(metrics.count == 2 && metrics.contains(memory))
+        }
+        let strict = try await client.send(.PATCH, "\(Self.old)/h?fieldValidation=Strict", ["spec": ["metrics": []]], type: "application/merge-patch+json")
+        #expect(strict.status == 400 && strict.text.contains("unknown field \\\"spec.metrics\\\""), "\(strict.text)")
+    }
+
     @Test func fillsInUpstreamsDefaults() async throws {
         var new = object(["behavior": ["scaleUp": ["stabilizationWindowSeconds": 30]]])
         new["apiVersion"] = "autoscaling/v2"

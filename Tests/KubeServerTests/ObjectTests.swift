@@ -164,6 +164,12 @@ enum Depth: String, CaseIterable, Sendable {
         #expect(core["reportingComponent"] == "test.dev/controller")
         let patched = try await client.send(.PATCH, "\(path)/e", ["note": "bye"], type: "application/merge-patch+json")
         #expect(patched.json["note"] == "bye")
+        let steps: JSON = [["op": "replace", "path": "/note", "value": "again"], ["op": "add", "path": "/regarding/uid", "value": "u"]]
+        let stepped = try await client.send(.PATCH, "\(path)/e", steps, type: "application/json-patch+json")
+        #expect(stepped.status == 200 && stepped.json["note"] == "again" && stepped.json["regarding"]["uid"] == "u", "\(stepped.text)")
+        #expect(try await client.get("/api/v1/namespaces/team/events/e").json["involvedObject"]["uid"] == "u")
+        let strategic = try await client.send(.PATCH, "\(path)/e", ["note": "last"], type: "application/strategic-merge-patch+json")
+        #expect(strategic.json["note"] == "last")
         #expect(try await client.get("\(path)?fieldSelector=regarding.name%3Dp").json["items"].elements.count == 1)
         #expect(try await client.get("/api/v1/events?fieldSelector=involvedObject.name%3Dq").json["items"].elements.isEmpty)
     }

@@ -144,7 +144,8 @@ struct ValidationTests {
             ["initContainers": [["name": "i", "image": "a", "livenessProbe": ["exec": ["command": ["a"]]]]]],
             "spec.initContainers[0].livenessProbe: Forbidden: may not be set for init containers without restartPolicy=Always"),
         container(["restartPolicy": "Always"], "restartPolicy: Forbidden: may not be set for non-init containers"),
-        pod(["hostname": "a.b"], "spec.hostname: Invalid value: \"a.b\": a lowercase RFC 1123 label must consist of"),
+        pod(["hostname": "a.b"], "spec.hostname: Invalid value: \"a.b\": must not contain dots"),
+        pod(["hostname": "a_b"], "spec.hostname: Invalid value: \"a_b\": a lowercase RFC 1123 label must consist of"),
         pod(["subdomain": "A"], "spec.subdomain: Invalid value: \"A\": a lowercase RFC 1123 label must consist of"),
         pod(["nodeSelector": ["a": "b c"]], "spec.nodeSelector: Invalid value: \"b c\": a valid label must be an empty string or consist of"),
         pod(

@@ -101,9 +101,10 @@ struct CELChecker {
         return (.optional(result), .selectOptional(code, field))
     }
 
+    /// Whether the first part of a name is one that the expression itself has introduced.
     private func isDeclared(root node: CELNode) -> Bool {
         guard let first = node.qualifiedName?.split(separator: ".").first else { return true }
-        return scope.contains { $0.name == first }
+        return scope.contains { $0.slot >= variableCount && $0.name == first }
     }
 
     private mutating func fieldType(_ operand: CELType, _ field: String, _ node: CELNode, isTest: Bool) -> CELType {

@@ -25,6 +25,8 @@ extension CELMachine {
         case (.address(let a), .address(let b)): return a.bytes == b.bytes
         case (.network(let a), .network(let b)): return a == b
         case (.format(let a), .format(let b)): return a == b
+        case (.authorizer(let a), .authorizer(let b)): return a.stage == b.stage && a.question == b.question
+        case (.decision(let a), .decision(let b)): return a == b
         default: return CELNumber.compare(left, right) == 0
         }
     }

@@ -21,7 +21,7 @@ enum CELText {
         case .address(let address): address.description
         case .network(let network): network.description
         case .format(let format): format.name
-        case .list, .map: value.typeName
+        case .list, .map, .authorizer, .decision: value.typeName
         }
     }
 

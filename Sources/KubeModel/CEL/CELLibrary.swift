@@ -5,6 +5,7 @@ enum CELLibrary {
         let libraries = [
             CELOperators.all, CELStandard.all, CELTimeLibrary.all, CELStringLibrary.all, CELListLibrary.all, CELRegexLibrary.all,
             CELOptionalLibrary.all, CELSetLibrary.all, CELURLLibrary.all, CELQuantityLibrary.all, CELNetworkLibrary.all, CELFormatLibrary.all,
+            CELAuthorizerLibrary.all,
         ]
         for overload in libraries.joined() { table[overload.name, default: []].append(overload) }
         return table

@@ -1,3 +1,15 @@
+import Synchronization
+
+/// The zones that expressions can name. Where they are kept is no matter of this target, which reads no files.
+public enum CELTimeZones {
+    private static let known = Mutex<(@Sendable (_ name: String) -> TimeZoneRules?)?>(nil)
+
+    /// - Parameter named: gives the rules of a zone by its name in the tz database; `nil` for a name that is none.
+    public static func use(_ named: @escaping @Sendable (String) -> TimeZoneRules?) { known.withLock { $0 = named } }
+
+    static func named(_ name: String) -> TimeZoneRules? { known.withLock { $0 }?(name) }
+}
+
 /// Arithmetic and parts of timestamps and durations; years run from 1 to 9999, durations as far as Int64 nanoseconds reach.
 enum CELTime {
     private static let seconds: ClosedRange<Int64> = -62_135_596_800...253_402_300_799
@@ -52,8 +64,9 @@ enum CELTime {
         }
     }
 
-    /// Seconds east of UTC of a zone: UTC, or an offset such as `+02:00`. There is no database of zones here.
-    static func offset(_ zone: String) throws(CELError) -> Int64 {
+    /// Seconds east of UTC of a zone at a moment: UTC, a name such as `Europe/Berlin`, or an offset such as `+02:00`.
+    static func offset(_ zone: String, at second: Int64) throws(CELError) -> Int64 {
+        if !zone.contains(":"), let rules = CELTimeZones.named(zone) { return Int64(rules.offset(at: second)) }
         if zone.isEmpty || zone == "UTC" || zone == "GMT" || zone == "Z" || zone == "Etc/UTC" { return 0 }
         let isNegative = zone.hasPrefix("-")
         let parts = (isNegative || zone.hasPrefix("+") ? zone.dropFirst() : zone[...]).split(separator: ":", omittingEmptySubsequences: false)
@@ -90,7 +103,7 @@ enum CELTimeLibrary {
             var offset: Int64 = 0
             if values.count == 2 {
                 guard case .string(let zone) = values[1] else { throw .noOverload }
-                offset = try CELTime.offset(zone)
+                offset = try CELTime.offset(zone, at: time.seconds)
             }
             return .int(read(Parts(time, offset: offset)))
         }

@@ -21,6 +21,8 @@ public enum CELValue: Sendable {
     case address(CELAddress)
     case network(CELNetwork)
     case format(CELFormat)
+    case authorizer(CELAuthorizer)
+    case decision(CELAccessAnswer)
 }
 
 /// A key of a map. Numbers that are the same are the same key, whatever their types.
@@ -227,6 +229,8 @@ extension CELValue {
         case .address: "net.IP"
         case .network: "net.CIDR"
         case .format: "kubernetes.NamedFormat"
+        case .authorizer(let authorizer): authorizer.typeName
+        case .decision: "kubernetes.authorization.Decision"
         }
     }
 }

@@ -9,13 +9,14 @@ struct WriteReviewer: Sendable {
     /// The options of a write request, with the look at its result that its sender needs.
     func options(_ request: Request, _ target: Target, duplicates: [String]) throws(APIStatus) -> WriteOptions {
         var options = try WriteParameters.options(request, duplicates: duplicates)
+        options.spelling = target.spelling
         let user = request.user
         if user.isAdministrator { return options }
         let (authorizer, resource) = (authorizer, target.stored.resource)
         let escalation = EscalationGuard.concerns(resource) ? EscalationGuard(authorizer: authorizer) : nil
         let certificates = resource == .certificateSigningRequests ? CertificateGuard(authorizer: authorizer) : nil
-        // Server-side apply of an object that is not there creates it, which is a right of its own.
-        let mustMayCreate = request.method == .PATCH
+        // Server-side apply of an object that is not there creates it, and so does a PUT of some kinds, which is a right of its own.
+        let mustMayCreate = request.method == .PATCH || request.method == .PUT
         options.review = { new, old throws(APIStatus) in
             if mustMayCreate, old == nil {
                 let name = new["metadata"]["name"].stringValue ?? ""

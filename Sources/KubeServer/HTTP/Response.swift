@@ -15,6 +15,7 @@ struct Response: Sendable {
     var status: HTTPResponseStatus
     var headers: HTTPHeaders
     var body: Body
+    private var warnings = WarningRecorder()
 
     init(status: HTTPResponseStatus = .ok, headers: HTTPHeaders = [:], body: Body = .bytes(ByteBuffer())) {
         self.status = status
@@ -38,24 +39,17 @@ struct Response: Sendable {
     /// The error as a `v1.Status`.
     static func failure(_ problem: APIStatus) -> Response {
         var response = json(problem.json, status: HTTPResponseStatus(statusCode: problem.code))
+        response.warn(problem.warnings)
         if let seconds = problem.retryAfterSeconds { response.headers.add(name: "Retry-After", value: String(seconds)) }
         return response
     }
 
-    /// Adds `Warning: 299` headers, which kubectl prints.
-    mutating func warn(_ warnings: [String]) {
-        for warning in warnings {
-            // A header's quoted string: control characters would end the header, quotes and backslashes the string.
-            var quoted = ""
-            for scalar in warning.unicodeScalars {
-                switch scalar {
-                case "\"", "\\": quoted += "\\\(scalar)"
-                case _ where scalar.value < 0x20 || scalar.value == 0x7f: quoted += " "
-                default: quoted.unicodeScalars.append(scalar)
-                }
-            }
-            headers.add(name: "Warning", value: "299 - \"\(quoted)\"")
-        }
+    /// Adds `Warning: 299` headers, which kubectl prints: each text once, and not too much of it.
+    mutating func warn(_ texts: [String]) {
+        if texts.isEmpty { return }
+        for text in texts { warnings.add(text) }
+        headers.remove(name: "Warning")
+        for header in warnings.headers { headers.add(name: "Warning", value: header) }
     }
 }
 

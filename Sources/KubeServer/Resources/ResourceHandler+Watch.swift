@@ -65,12 +65,17 @@ struct WatchScope: Sendable {
     let name: String?
     let options: ListOptions
 
-    func selects(_ object: StoredObject) -> Bool { (name == nil || object.name == name) && options.selects(object.value) }
+    /// - Parameter registry: brings objects to the schema whose fields are selected.
+    func selects(_ object: StoredObject, _ registry: Registry) -> Bool {
+        guard name == nil || object.name == name else { return false }
+        if options.selectsAll { return true }
+        return options.selects((options.fields.isEmpty ? object : registry.read(object, as: target.kind)).value)
+    }
 
     /// What a change means to somebody who sees only the selected objects; `nil` where nothing.
-    func event(of change: Change) -> WatchEvent? {
-        let isIn = change.kind != .deleted && selects(change.object)
-        let wasIn = change.previous.map(selects) ?? false
+    func event(of change: Change, _ registry: Registry) -> WatchEvent? {
+        let isIn = change.kind != .deleted && selects(change.object, registry)
+        let wasIn = change.previous.map { selects($0, registry) } ?? false
         switch (wasIn, isIn) {
         case (false, false): return nil
         case (false, true): return WatchEvent(type: .added, object: change.object)

@@ -9,7 +9,7 @@ extension ResourceHandler {
         let form = try Representation.negotiate(request.headers)
         let body = try RequestBody.object(request)
         let options = try reviewer.options(request, target, duplicates: body.duplicates)
-        let result = try await registry.create(target.stored, namespace: target.namespace ?? "", target.storedForm(body.value), options)
+        let result = try await registry.create(target.stored, namespace: target.namespace ?? "", body.value, options)
         return try answer(result, target.kind, form, request, status: .created)
     }
 
@@ -18,8 +18,8 @@ extension ResourceHandler {
         let body = try RequestBody.object(request)
         let options = try reviewer.options(request, target, duplicates: body.duplicates)
         let result = try await registry.update(
-            target.stored, namespace: target.namespace ?? "", name: name, target.storedForm(body.value), subresource: target.subresource, options)
-        return try answer(result, target.kind, form, request)
+            target.stored, namespace: target.namespace ?? "", name: name, body.value, subresource: target.subresource, options)
+        return try answer(result, target.kind, form, request, status: result.isNew ? .created : .ok)
     }
 
     func patch(_ target: Target, _ name: String, _ request: Request) async throws -> Response {
@@ -27,8 +27,7 @@ extension ResourceHandler {
         let (type, body) = try PatchBody.decode(request, target.kind)
         let options = try reviewer.options(request, target, duplicates: body.duplicates)
         let (result, isNew) = try await registry.patch(
-            target.stored, namespace: target.namespace ?? "", name: name, target.storedForm(body.value), type: type,
-            subresource: target.subresource, options)
+            target.stored, namespace: target.namespace ?? "", name: name, body.value, type: type, subresource: target.subresource, options)
         return try answer(result, target.kind, form, request, status: isNew ? .created : .ok)
     }
 
@@ -131,8 +130,7 @@ enum PatchBody {
             throw options([.forbidden("force", "may not be specified for non-apply patch")])
         }
         switch name {
-        // The paths of a JSON patch are those of the stored spelling.
-        case json where !EventSpelling.isOther(kind) && !AutoscalerSpelling.isOther(kind): return (.json, try RequestBody.json(request.body))
+        case json: return (.json, try RequestBody.json(request.body))
         case merge: return (.merge, try RequestBody.json(request.body))
         case strategic where !kind.isCustom: return (.strategic, try RequestBody.json(request.body))
         case apply:

@@ -19,10 +19,10 @@ struct Target: Sendable {
     /// The key of the named object.
     func key(_ name: String) -> ObjectKey { ObjectKey(stored.resource, namespace: namespace ?? "", name: name) }
 
-    /// An object or patch that a client sent, in the spelling in which it is stored.
-    func storedForm(_ body: JSON) -> JSON {
-        if AutoscalerSpelling.isOther(kind) { return AutoscalerSpelling.new(body) }
-        return EventSpelling.isOther(kind) ? EventSpelling.core(body) : body
+    /// How the kind's spelling becomes that in which objects are stored; `nil` where it is that.
+    var spelling: KindSpelling? {
+        if AutoscalerSpelling.isOther(kind) { return KindSpelling(kind: kind, shown: AutoscalerSpelling.old, stored: AutoscalerSpelling.new) }
+        return EventSpelling.isOther(kind) ? KindSpelling(kind: kind, shown: EventSpelling.new, stored: EventSpelling.core) : nil
     }
 }
 
@@ -47,6 +47,19 @@ struct ResourceHandler: Sendable {
         else { throw Router.notFound(path) }
         let stored = storedKind(of: kind)
         let target = Target(kind: kind, stored: stored, namespace: path.namespace, name: path.name, subresource: path.subresource)
+        guard let warning = kind.deprecationWarning else { return try await respond(target, path, request) }
+        do {
+            var response = try await respond(target, path, request)
+            response.warn([warning])
+            return response
+        } catch var problem as APIStatus {
+            problem.warnings.insert(warning, at: 0)
+            throw problem
+        }
+    }
+
+    private func respond(_ target: Target, _ path: ResourcePath, _ request: Request) async throws -> Response {
+        let kind = target.kind
         // Only looking is possible over all namespaces at once.
         if kind.isNamespaced, path.namespace == nil, path.name != nil || request.method != .GET { throw APIStatus.methodNotAllowed(request.method.rawValue) }
         // Some kinds can only be looked at.

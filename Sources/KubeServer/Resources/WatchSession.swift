@@ -70,7 +70,7 @@ struct WatchSession: Sendable {
     private func sendInitial(_ encoder: inout EventEncoder) async throws {
         // The head of the response is worth a packet of its own only where nothing follows soon; an empty piece costs nothing.
         var lines = ByteBuffer()
-        for object in try await registry.shown(start.initial.filter(scope.selects), as: scope.target.kind) {
+        for object in try await registry.shown(start.initial.filter { scope.selects($0, registry) }, as: scope.target.kind) {
             var line = encoder.event(WatchEvent(type: .added, object: object), now: clock())
             lines.writeBuffer(&line)
             if lines.readableBytes > 256 * 1024 {
@@ -89,7 +89,7 @@ struct WatchSession: Sendable {
         for await change in start.watch {
             let goesOn = try await gate.use { output in
                 output.revision = change.revision
-                guard var event = scope.event(of: change) else { return true }
+                guard var event = scope.event(of: change, registry) else { return true }
                 do throws(APIStatus) { event.object = try await registry.shown(event.object, as: scope.target.kind) } catch {
                     // What cannot be shown must not be left out unseen: the client lists anew.
                     try await writer(output.encoder.error(error))

@@ -1,5 +1,8 @@
-import KubeModel
+public import KubeModel
 import Synchronization
+
+/// Says whether somebody may do something.
+public typealias AccessDecider = @Sendable (_ user: AdmissionUser, _ question: CELAccessQuestion) -> CELAccessAnswer
 
 /// The expressions of webhooks and policies: what they may look at, and what a request gives them to look at
 /// (upstream: admission/plugin/cel).
@@ -56,13 +59,15 @@ enum AdmissionExpressions {
     /// The variables of every expression.
     /// - Parameters:
     ///   - hasParams: whether there is a `params`.
+    ///   - hasAuthorizer: whether the expression may ask what somebody may do.
     ///   - type: of `object` and `oldObject`, where expressions are checked against one kind.
-    static func variables(hasParams: Bool, type: CELType = .dyn) -> [CELProgram.Variable] {
+    static func variables(hasParams: Bool, hasAuthorizer: Bool = true, type: CELType = .dyn) -> [CELProgram.Variable] {
         var variables: [CELProgram.Variable] = [
             .init("object", type), .init("oldObject", type), .init("request", requestView.type ?? .dyn),
             .init("namespaceObject", namespaceView.type ?? .dyn),
         ]
         if hasParams { variables.append(.init("params", .dyn)) }
+        if hasAuthorizer { variables += [.init("authorizer", CELAuthorizer.type), .init("authorizer.requestResource", CELAuthorizer.checkType)] }
         return variables
     }
 
@@ -85,7 +90,10 @@ enum AdmissionExpressions {
     /// - Parameters:
     ///   - namespace: the Namespace that the request is in; null for none.
     ///   - params: null for none.
-    static func values(_ request: AdmissionRequest, as matched: AdmissionRequest.Target, namespace: JSON, params: JSON?) throws(CELError) -> [String: CELValue] {
+    ///   - decider: who may do what; without one there is no `authorizer`.
+    static func values(
+        _ request: AdmissionRequest, as matched: AdmissionRequest.Target, namespace: JSON, params: JSON?, decider: AccessDecider?
+    ) throws(CELError) -> [String: CELValue] {
         var described = request.json(as: matched)
         // Fields that upstream's type says are always there.
         if described["name"].isNull { described["name"] = "" }
@@ -95,7 +103,27 @@ enum AdmissionExpressions {
         ]
         values["namespaceObject"] = namespace.isNull ? .null : try CELValue(namespace, namespaceView)
         if let params { values["params"] = .untyped(params) }
+        if let decider {
+            let authorizer = Self.authorizer(of: request, decider)
+            values["authorizer"] = .authorizer(authorizer)
+            values["authorizer.requestResource"] = .authorizer(authorizer.check(Self.question(about: request)))
+        }
         return values
+    }
+
+    private static func authorizer(of request: AdmissionRequest, _ decider: @escaping AccessDecider) -> CELAuthorizer {
+        CELAuthorizer { question in
+            guard let account = question.account else { return decider(request.user, question) }
+            let groups = ["system:serviceaccounts", "system:serviceaccounts:\(account.namespace)"]
+            return decider(AdmissionUser(name: "system:serviceaccount:\(account.namespace):\(account.name)", groups: groups), question)
+        }
+    }
+
+    private static func question(about request: AdmissionRequest) -> CELAccessQuestion {
+        var question = CELAccessQuestion()
+        (question.group, question.resource, question.subresource) = (request.target.group, request.target.resource, request.subresource)
+        (question.namespace, question.name) = (request.namespace, request.name)
+        return question
     }
 
     /// Evaluates within what is left of a budget.

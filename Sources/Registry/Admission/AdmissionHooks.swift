@@ -10,12 +10,24 @@ final class AdmissionHooks: Sendable {
     private let conditions = ConditionCache()
     private let logger: Logger
     private let transport = Mutex<(any WebhookTransport)?>(nil)
+    private let decider: DeciderBox
 
     init(catalogue: Catalogue, logger: Logger, kind: @escaping @Sendable (JSON) -> Kind?) {
         self.catalogue = catalogue
         self.logger = logger
-        policies = PolicyAdmission(catalogue: catalogue, kind: kind)
+        let decider = DeciderBox()
+        self.decider = decider
+        policies = PolicyAdmission(catalogue: catalogue, kind: kind) { decider.current }
     }
+
+    /// Shared with the policies.
+    private final class DeciderBox: Sendable {
+        private let decider = Mutex<AccessDecider?>(nil)
+        var current: AccessDecider? { decider.withLock { $0 } }
+        func use(_ new: @escaping AccessDecider) { decider.withLock { $0 = new } }
+    }
+
+    func decide(by decider: @escaping AccessDecider) { self.decider.use(decider) }
 
     func connect(_ transport: any WebhookTransport) { self.transport.withLock { $0 = transport } }
 
@@ -29,7 +41,7 @@ final class AdmissionHooks: Sendable {
 
     private func webhooks(_ resource: GroupResource) -> WebhookAdmission? {
         guard catalogue.count(resource) > 0, let transport = transport.withLock({ $0 }) else { return nil }
-        return WebhookAdmission(catalogue: catalogue, transport: transport, conditions: conditions, logger: logger)
+        return WebhookAdmission(catalogue: catalogue, transport: transport, conditions: conditions, logger: logger, decider: decider.current)
     }
 
     func mutate(_ request: AdmissionRequest, settle: WebhookAdmission.Settle) async throws -> (object: JSON, warnings: [String]) {

@@ -38,6 +38,8 @@ struct CompiledPolicy: Sendable {
         self.spec = spec
         var problems: [Problem] = []
         let base = AdmissionExpressions.variables(hasParams: !spec["paramKind"].isNull, type: type)
+        // Upstream's messages ask for no rights.
+        let silent = AdmissionExpressions.variables(hasParams: !spec["paramKind"].isNull, hasAuthorizer: false, type: type)
         func compile(_ json: JSON, _ field: String, _ scope: [CELProgram.Variable], _ wanted: [CELType]) -> Program {
             let text = (json.stringValue ?? "").trimmed
             let made = AdmissionExpressions.compile(text, scope, returning: wanted)
@@ -57,13 +59,14 @@ struct CompiledPolicy: Sendable {
             scope.append(.init("variables.\(name)", type))
         }
         self.variables = variables
+        let messageScope = silent + scope.dropFirst(base.count)
         validations = spec["validations"].elements.enumerated().map { index, validation in
             let field = "spec.validations[\(index)]"
             let text = validation["messageExpression"].stringValue ?? ""
             return Validation(
                 expression: (validation["expression"].stringValue ?? "").trimmed, message: (validation["message"].stringValue ?? "").trimmed,
                 reason: validation["reason"].stringValue ?? "Invalid", program: compile(validation["expression"], "\(field).expression", scope, [.bool]),
-                messageProgram: text.trimmed.isEmpty ? nil : compile(validation["messageExpression"], "\(field).messageExpression", scope, [.string]))
+                messageProgram: text.trimmed.isEmpty ? nil : compile(validation["messageExpression"], "\(field).messageExpression", messageScope, [.string]))
         }
         annotations = spec["auditAnnotations"].elements.enumerated().map {
             compile($0.element["valueExpression"], "spec.auditAnnotations[\($0.offset)].valueExpression", scope, [.string, .null])

@@ -17,11 +17,13 @@ final class PolicyAdmission: Sendable {
     private let catalogue: Catalogue
     /// The kind that `apiVersion` and `kind` name.
     private let kind: @Sendable (_ of: JSON) -> Kind?
+    private let decider: @Sendable () -> AccessDecider?
     private let compiled = Mutex<[String: Known]>([:])
     private static let messageLimit = 5 << 10
 
-    init(catalogue: Catalogue, kind: @escaping @Sendable (JSON) -> Kind?) {
+    init(catalogue: Catalogue, kind: @escaping @Sendable (JSON) -> Kind?, decider: @escaping @Sendable () -> AccessDecider?) {
         self.catalogue = catalogue
+        self.decider = decider
         self.kind = kind
     }
 
@@ -96,7 +98,8 @@ final class PolicyAdmission: Sendable {
         }
         let values: [String: CELValue]
         do throws(CELError) {
-            values = try AdmissionExpressions.values(request, as: target, namespace: namespace, params: policy.hasParams ? param ?? .null : nil)
+            values = try AdmissionExpressions.values(
+                request, as: target, namespace: namespace, params: policy.hasParams ? param ?? .null : nil, decider: decider())
         } catch { return failed(error.message) }
         switch AdmissionExpressions.conditions(policy.conditions, values) {
         case .success(false): return []

@@ -11,6 +11,7 @@ struct WebhookAdmission: Sendable {
     let transport: any WebhookTransport
     let conditions: ConditionCache
     let logger: Logger
+    let decider: AccessDecider?
 
     private struct Hook: Sendable {
         let configuration: String
@@ -130,7 +131,7 @@ struct WebhookAdmission: Sendable {
         let expressions = hook.json["matchConditions"].elements.compactMap { $0["expression"].stringValue }
         if expressions.isEmpty { return target }
         let values: [String: CELValue]
-        do throws(CELError) { values = try AdmissionExpressions.values(request, as: target, namespace: .null, params: nil) } catch {
+        do throws(CELError) { values = try AdmissionExpressions.values(request, as: target, namespace: .null, params: nil, decider: decider) } catch {
             throw APIStatus.internalError("\(error)")
         }
         switch AdmissionExpressions.conditions(expressions.map(conditions.program), values) {
