@@ -49,7 +49,7 @@ public final class APIServer: Sendable {
             endpoint: MetricsEndpoint(registry: registry, requests: requests, health: health, version: version, sources: sources),
             tokens: TokenRequests(catalogue: registry.catalogue, issuer: tokens, clock: { clock.now }), operations: operations, logger: logger)
         self.router = router
-        let server = HTTPServer(group: group, limits: limits, logger: logger) { await router.respond($0) }
+        let server = HTTPServer(group: group, limits: limits, logger: logger) { request in Compression.compressed(await router.respond(request), for: request) }
         self.server = server
         health.add("shutdown", of: ["readyz"]) { [weak server] in !(server?.isShuttingDown ?? true) }
     }
