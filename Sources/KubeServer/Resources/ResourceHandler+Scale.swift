@@ -75,8 +75,9 @@ extension ResourceHandler {
     func setScale(_ target: Target, _ name: String, _ request: Request) async throws -> Response {
         let object = try await scaled(target, name)
         let wanted: JSON
+        var warnings: [String] = []
         if request.method == .PUT {
-            wanted = try RequestBody.object(request).value
+            (wanted, warnings) = try RequestBody.spoken(request, registry, group: "autoscaling", version: "v1", kind: "Scale")
         } else {
             let (type, body) = try PatchBody.decode(request, target.kind)
             let current = Self.scale(of: object.value, target.kind)
@@ -96,7 +97,7 @@ extension ResourceHandler {
         let (result, _) = try await registry.patch(
             target.kind, namespace: target.namespace ?? "", name: name, patch, type: .merge, subresource: "scale", options)
         var response = Response.json(Self.scale(of: result.object.value, target.kind))
-        response.warn(result.warnings)
+        response.warn(warnings + result.warnings)
         return response
     }
 }
