@@ -61,7 +61,7 @@ let package = Package(
             name: "GRPC",
             dependencies: ["KubeModel", .product(name: "NIOHTTP2", package: "swift-nio-http2"), .product(name: "NIOHPACK", package: "swift-nio-http2")] + nio),
         // libarchive, which reads and writes tar and its compressions.
-        // Files in gzip's form.
+        // gzip's form.
         .target(name: "CZlib", linkerSettings: [.linkedLibrary("z")]),
         .target(name: "CArchive", linkerSettings: [.linkedLibrary("archive")]),
         .target(name: "Images", dependencies: ["KubeModel", "CResources", "CArchive", crypto, log, yams]),
@@ -77,7 +77,7 @@ let package = Package(
         .target(name: "CSPDY", linkerSettings: [.linkedLibrary("z")]),
         .target(
             name: "KubeServer",
-            dependencies: ["KubeModel", "Catalogue", "Registry", "Access", "CCrypt", "CSPDY", crypto, log, .product(name: "NIOWebSocket", package: "swift-nio")] + nio),
+            dependencies: ["KubeModel", "Catalogue", "Registry", "Access", "CCrypt", "CSPDY", "CZlib", crypto, log, .product(name: "NIOWebSocket", package: "swift-nio")] + nio),
         .target(
             name: "LabDaemon",
             dependencies: [
@@ -110,7 +110,7 @@ let package = Package(
         .testTarget(name: "ClusterNetworkTests", dependencies: ["ClusterNetwork", "ControllerRuntime", "Registry", "Catalogue", "KubeModel", "LabNetwork", log]),
         .testTarget(name: "KatibTests", dependencies: ["Katib", "ControllerRuntime", "Registry", "Catalogue", "KubeModel", log]),
         .testTarget(name: "WorkflowsTests", dependencies: ["Workflows", "ControllerRuntime", "Registry", "Catalogue", "KubeModel", log]),
-        .testTarget(name: "KubeServerTests", dependencies: ["KubeServer", "Access", "Registry", "Catalogue", "KubeModel", log, .product(name: "NIOWebSocket", package: "swift-nio")] + nio),
+        .testTarget(name: "KubeServerTests", dependencies: ["KubeServer", "CZlib", "Access", "Registry", "Catalogue", "KubeModel", log, .product(name: "NIOWebSocket", package: "swift-nio")] + nio),
         .testTarget(name: "LabCLITests", dependencies: ["LabCLI", "KubeModel", "Images"]),
     ],
     swiftLanguageModes: [.v6]

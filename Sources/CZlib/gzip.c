@@ -66,3 +66,31 @@ int czlib_read(const char *path, size_t most, unsigned char **bytes, size_t *cou
     *bytes = content;
     return 0;
 }
+
+void *czlib_gzip_create(int level) {
+    z_stream *stream = calloc(1, sizeof *stream);
+    // 15 bits of window, and 16 for gzip's header.
+    if (stream && deflateInit2(stream, level, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK) return stream;
+    free(stream);
+    return NULL;
+}
+
+int czlib_gzip(void *stream, const void *bytes, size_t count, int is_last, unsigned char *out, size_t room, size_t *taken, size_t *made) {
+    z_stream *deflater = stream;
+    uInt given = count > 1 << 30 ? 1 << 30 : (uInt)count;
+    deflater->next_in = (Bytef *)bytes;
+    deflater->avail_in = given;
+    deflater->next_out = out;
+    deflater->avail_out = room > 1 << 30 ? 1 << 30 : (uInt)room;
+    uInt free_before = deflater->avail_out;
+    int result = deflate(deflater, is_last && given == count ? Z_FINISH : Z_NO_FLUSH);
+    *taken = given - deflater->avail_in;
+    *made = free_before - deflater->avail_out;
+    if (result == Z_STREAM_END) return 1;
+    return result == Z_OK || result == Z_BUF_ERROR ? 0 : -1;
+}
+
+void czlib_gzip_destroy(void *stream) {
+    if (stream) deflateEnd(stream);
+    free(stream);
+}

@@ -45,12 +45,12 @@ public final class APIServer: Sendable {
             resources: ResourceHandler(
                 registry: registry, pages: PageStore(), logs: logs, streams: streams, clock: { clock.now }, logger: logger,
                 bookmarkInterval: bookmarkInterval, reviewer: WriteReviewer(authorizer: authorizer)),
-            reviews: AccessReviews(authenticator: authenticator, authorizer: authorizer, tokens: tokens),
+            reviews: AccessReviews(registry: registry, authenticator: authenticator, authorizer: authorizer, tokens: tokens),
             metrics: MetricsAPI(catalogue: registry.catalogue, source: metrics), requests: requests,
             endpoint: MetricsEndpoint(registry: registry, requests: requests, health: health, version: version, sources: sources),
-            tokens: TokenRequests(catalogue: registry.catalogue, issuer: tokens, clock: { clock.now }), operations: operations, logger: logger)
+            tokens: TokenRequests(registry: registry, issuer: tokens, clock: { clock.now }), operations: operations, logger: logger)
         self.router = router
-        let server = HTTPServer(group: group, limits: limits, logger: logger) { await router.respond($0) }
+        let server = HTTPServer(group: group, limits: limits, logger: logger) { request in Compression.compressed(await router.respond(request), for: request) }
         self.server = server
         health.add("shutdown", of: ["readyz"]) { [weak server] in !(server?.isShuttingDown ?? true) }
     }

@@ -9,11 +9,25 @@ extension Registry {
     func decode(_ object: JSON, _ kind: Kind, _ options: WriteOptions) throws(APIStatus) -> [String] {
         guard case .object = object else { throw .badRequest("expected an object of kind \(kind.kind), found \(object.typeName)") }
         try checkType(of: object, kind)
-        let what = "\(kind.kind) in version \"\(kind.version)\" cannot be handled as a \(kind.kind)"
-        if !kind.isCustom, let problem = kind.schema.decodingError(in: object) { throw .badRequest("\(what): \(problem)") }
+        return try Self.decode(object, kind.schema, kind: kind.kind, version: kind.version, isCustom: kind.isCustom, options)
+    }
+
+    /// The same for an object that is never stored, e.g. a review.
+    /// - Parameter definition: the name of its schema.
+    /// - Returns: warnings for the user.
+    public func decode(_ object: JSON, as definition: String, kind: String, version: String, _ options: WriteOptions) throws(APIStatus) -> [String] {
+        guard let schema = library.definition(definition) else { throw .internalError("there is no definition \(definition)") }
+        return try Self.decode(object, schema, kind: kind, version: version, isCustom: false, options)
+    }
+
+    private static func decode(
+        _ object: JSON, _ schema: Schema, kind: String, version: String, isCustom: Bool, _ options: WriteOptions
+    ) throws(APIStatus) -> [String] {
+        let what = "\(kind) in version \"\(version)\" cannot be handled as a \(kind)"
+        if !isCustom, let problem = schema.decodingError(in: object) { throw .badRequest("\(what): \(problem)") }
         guard options.fieldValidation != .ignore, options.origin == .user else { return [] }
         let problems =
-            options.duplicateFields.map { "duplicate field \"\($0)\"" } + kind.schema.unknownFields(in: object).map(Self.unknownField)
+            options.duplicateFields.map { "duplicate field \"\($0)\"" } + schema.unknownFields(in: object).map(unknownField)
         if problems.isEmpty || options.fieldValidation == .warn { return problems }
         throw .badRequest("\(what): strict decoding error: \(problems.joined(separator: ", "))")
     }

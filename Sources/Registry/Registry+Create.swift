@@ -52,10 +52,14 @@ extension Registry {
         let own = object["metadata"]["namespace"].stringValue ?? ""
         let namespace = requested.isEmpty ? own : requested
         if namespace.isEmpty { throw .badRequest("an object of kind \(kind.kind) needs a namespace") }
-        if !own.isEmpty, own != namespace {
-            throw .badRequest("the namespace of the provided object does not match the namespace sent on the request")
-        }
+        try Self.checkPlace(of: object, kind, namespace: namespace)
         return namespace
+    }
+
+    /// An object that names another namespace than its request is not moved (upstream: rest.EnsureObjectNamespaceMatchesRequestNamespace).
+    static func checkPlace(of object: JSON, _ kind: Kind, namespace: String) throws(APIStatus) {
+        guard kind.isNamespaced, let own = object["metadata"]["namespace"].stringValue, !own.isEmpty, own != namespace else { return }
+        throw .badRequest("the namespace of the provided object does not match the namespace sent on the request")
     }
 
     private func insert(

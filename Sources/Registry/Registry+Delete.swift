@@ -86,12 +86,14 @@ enum Deletion {
 
     static func check(_ options: DeleteOptions, _ object: StoredObject, _ kind: Kind) throws(APIStatus) {
         if let uid = options.preconditionUID, uid != object.uid {
-            let problem = "Precondition failed: UID in precondition: \(uid), UID in object meta: \(object.uid)"
-            throw .conflict(kind.plural, group: kind.group, name: object.name, problem)
+            let problem = "the UID in the precondition (\(uid)) does not match the UID in record (\(object.uid)). The object might have been deleted and then recreated"
+            // Upstream names the kind here, and not the plural.
+            throw .conflict(kind.kind, group: kind.group, name: object.name, problem)
         }
         if let version = options.preconditionResourceVersion, version != String(object.revision) {
-            let problem = "Precondition failed: ResourceVersion in precondition: \(version), ResourceVersion in object meta: \(object.revision)"
-            throw .conflict(kind.plural, group: kind.group, name: object.name, problem)
+            let problem = "the ResourceVersion in the precondition (\(version)) does not match the ResourceVersion in record (\(object.revision)). "
+                + "The object might have been modified"
+            throw .conflict(kind.kind, group: kind.group, name: object.name, problem)
         }
     }
 

@@ -36,9 +36,9 @@ extension Registry {
             if let wanted = patched["metadata"]["resourceVersion"].stringValue, wanted != String(old.revision) {
                 throw APIStatus.conflict(kind.plural, group: kind.group, name: name)
             }
-            if patched["metadata"]["name"].stringValue != name {
-                throw APIStatus.badRequest("the name of the object cannot be changed by a patch")
-            }
+            let own = patched["metadata"]["name"].stringValue ?? ""
+            if own != name { throw APIStatus.badRequest("the name of the object (\(own)) does not match the name on the URL (\(name))") }
+            try Self.checkPlace(of: patched, kind, namespace: namespace)
             do throws(APIStatus) { warnings = try decode(patched, asked, options) } catch {
                 throw type == .strategic ? StrategicPatchProblem.of(error, patch: patch) : error
             }

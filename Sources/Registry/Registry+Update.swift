@@ -23,6 +23,7 @@ extension Registry {
         if let own = object["metadata"]["name"].stringValue, own != name {
             throw APIStatus.badRequest("the name of the object (\(own)) does not match the name on the URL (\(name))")
         }
+        try Self.checkPlace(of: object, kind, namespace: namespace)
         let wanted = object["metadata"]["resourceVersion"].stringValue ?? ""
         if wanted.isEmpty, kind.isCustom, options.origin == .user {
             let cause = APIStatus.Cause.invalid("metadata.resourceVersion", 0, "must be specified for an update")

@@ -140,7 +140,16 @@ def test_figures_and_an_autoscaler(lab, ns, shows):
     assert figures[0] == name and int(figures[1].removesuffix("m")) > 0 and figures[2].endswith("i")
     assert lab.kubectl("top", "pod", "-n", ns, "--no-headers", "--field-selector", f"metadata.name={name}").stdout.split()[0] == name
     assert not lab.kubectl("top", "pod", "-n", ns, "--no-headers", "--field-selector", f"metadata.name!={name}").stdout
-    node = lab.kubectl("top", "node", "--no-headers").stdout.split()
+    # As metrics-server prints them.
+    table = [line.split() for line in lab.kubectl("get", "podmetrics", "-n", ns, "-l", "app=web").stdout.splitlines()]
+    assert table[0] == ["NAME", "CPU", "MEMORY", "WINDOW"] and table[1][0] == name and table[1][2].endswith("i") and table[1][3].endswith("s")
+    assert lab.kubectl("get", "podmetrics", "-A", "--field-selector", f"metadata.name={name}", "--no-headers").stdout.split()[:2] == [ns, name]
+    assert lab.kubectl("get", "nodes.metrics.k8s.io").stdout.split()[:4] == ["NAME", "CPU", "MEMORY", "WINDOW"]
+    assert lab.kubectl("get", "podmetrics", name, "-n", ns, "-o", "jsonpath={.containers[*].name}").stdout == "main"
+    assert "spec.nodeName" in lab.kubectl("top", "pod", "-n", ns, "--field-selector", "spec.nodeName=x", check=False).stderr
+    assert lab.kubectl("top", "pod", "-n", ns, "--containers", "--no-headers", "-l", "app=web").stdout.split()[:2] == [name, "main"]
+    assert [ns, name] in [line.split()[:2] for line in lab.kubectl("top", "pod", "-A", "--sort-by=cpu", "--no-headers").stdout.splitlines()]
+    node = lab.kubectl("top", "node", "--no-headers", "--sort-by=memory").stdout.split()
     assert int(node[1].removesuffix("m")) > 0 and node[4].endswith("%")
     # The older version, as `kubectl autoscale` of older clients writes it.
     scaler = {"apiVersion": "autoscaling/v1", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "web"}, "spec": {

@@ -33,20 +33,43 @@ private struct Figures: MetricsSource {
     @Test func listsPodsThatThereAre() async throws {
         let client = try await lab().router
         let all = try await client.get("\(path)/pods").json
-        #expect(all["kind"] == "PodMetricsList" && all["items"].elements.map { $0["metadata"]["name"] } == ["a", "b"])
+        #expect(all["kind"] == "PodMetricsList" && all["items"].elements.map { $0["metadata"]["name"] } == ["b", "a"])
         let team = try await client.get("\(path)/namespaces/team/pods").json["items"].elements
         #expect(team.count == 1 && team[0]["containers"].elements.map { $0["name"] } == ["main", "side"])
-        #expect(team[0]["containers"][0]["usage"] == ["cpu": "1500000n", "memory": "3Ki"] && team[0]["window"] == "15s")
+        #expect(team[0]["containers"][0]["usage"] == ["cpu": "1500u", "memory": "2049"] && team[0]["window"] == "15s")
         #expect(try await client.get("\(path)/pods?labelSelector=app%3Ddb").json["items"].elements.map { $0["metadata"]["name"] } == ["b"])
     }
 
     @Test func getsOne() async throws {
         let client = try await lab().router
         #expect(try await client.get("\(path)/namespaces/team/pods/a").json["kind"] == "PodMetrics")
-        #expect(try await client.get("\(path)/nodes/node").json["usage"]["memory"] == "1048576Ki")
+        #expect(try await client.get("\(path)/nodes/node").json["usage"] == ["cpu": "700m", "memory": "1Gi"])
         #expect(try await client.get("\(path)/namespaces/team/pods/nobody").status == 404)
         #expect(try await client.send(.DELETE, "\(path)/nodes/node", [:], []).status == 405)
         #expect(try await client.get("\(path)/services").status == 404)
+    }
+
+    @Test func printsATable() async throws {
+        let client = try await lab().router
+        let table = try await client.table("\(path)/pods?includeObject=Object")
+        #expect(table["columnDefinitions"].elements.map { $0["name"] } == ["Name", "cpu", "memory", "Window"])
+        #expect(table["rows"].elements.map { $0["cells"] } == [["b", "1500u", "2049", "15s"], ["a", "3m", "4098", "15s"]])
+        #expect(table["rows"][1]["object"]["kind"] == "PodMetrics")
+        let node = try await client.table("\(path)/nodes/node")
+        #expect(node["rows"].elements.map { $0["cells"] } == [["node", "700m", "1Gi", "15s"]] && node["rows"][0]["object"]["kind"] == "PartialObjectMetadata")
+        #expect(try await client.get("\(path)/pods", ["Accept": "application/yaml"]).text.contains("\napiVersion: metrics.k8s.io/v1beta1\n"))
+        #expect(try await client.get("\(path)/pods", ["Accept": "text/html"]).status == 406)
+    }
+
+    @Test func selectsByLabelsAndBothFields() async throws {
+        let client = try await lab().router
+        func names(_ query: String) async throws -> [JSON] { try await client.get("\(path)/pods?\(query)").json["items"].elements.map { $0["metadata"]["name"] } }
+        #expect(try await names("fieldSelector=metadata.namespace%3Dteam,metadata.name%21%3Db") == ["a"])
+        #expect(try await names("labelSelector=app%20in%20(db,web)&limit=1") == ["b", "a"])
+        let refused = try await client.get("\(path)/pods?fieldSelector=spec.nodeName%3Dx")
+        #expect(refused.status == 400)
+        #expect(refused.json["message"] == "\"spec.nodeName\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")
+        #expect(try await client.get("\(path)/pods?watch=1").status == 405)
     }
 
     @Test func discoveryHasIt() async throws {

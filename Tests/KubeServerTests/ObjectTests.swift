@@ -112,6 +112,37 @@ enum Depth: String, CaseIterable, Sendable {
         #expect(try await client.send(.POST, "\(Self.path)?dryRun=Some", object).status == 422)
     }
 
+    @Test func optionsThatCannotBeAreRefusedByTheirKind() async throws {
+        let lab = try await Lab()
+        let object = try await lab.configMap("a", ["x": "1"])
+        let path = "/api/v1/namespaces/team/configmaps"
+        func refusal(_ method: HTTPMethod, _ uri: String, _ body: JSON, _ type: String = "application/json") async throws -> String {
+            let answer = try await lab.router.send(method, uri, body, type: type)
+            return "\(answer.status) \(answer.json["message"].stringValue ?? "")"
+        }
+        let map: JSON = ["apiVersion": "v1", "kind": "ConfigMap", "metadata": ["name": "a"]]
+        for (method, uri, kind) in [(HTTPMethod.POST, path, "Create"), (.PUT, "\(path)/a", "Update"), (.PATCH, "\(path)/a", "Patch"), (.DELETE, "\(path)/a", "Delete")] {
+            let told = try await refusal(method, "\(uri)?dryRun=some", method == .DELETE ? [:] : map, method == .PATCH ? "application/merge-patch+json" : "application/json")
+            #expect(told.hasPrefix("422 \(kind)Options.meta.k8s.io \"\" is invalid: dryRun: Unsupported value"), "\(told)")
+        }
+        // Nothing is moved.
+        let elsewhere: JSON = ["apiVersion": "v1", "kind": "ConfigMap", "metadata": ["name": "a", "namespace": "other"]]
+        let problem = "400 the namespace of the provided object does not match the namespace sent on the request"
+        #expect(try await refusal(.PUT, "\(path)/a", elsewhere) == problem)
+        #expect(try await refusal(.POST, path, elsewhere) == problem)
+        #expect(try await refusal(.PATCH, "\(path)/a", ["metadata": ["namespace": "other"]], "application/merge-patch+json") == problem)
+        #expect(
+            try await refusal(.PATCH, "\(path)/a", ["metadata": ["name": "b"]], "application/merge-patch+json")
+                == "400 the name of the object (b) does not match the name on the URL (a)")
+        #expect(
+            try await refusal(.DELETE, "\(path)/a", ["preconditions": ["uid": "other"]])
+                == "409 Operation cannot be fulfilled on ConfigMap \"a\": the UID in the precondition (other) does not match the UID in record (\(object.uid)). "
+                + "The object might have been deleted and then recreated")
+        #expect(try await refusal(.DELETE, "\(path)/a", ["preconditions": ["resourceVersion": "1"]]).contains("The object might have been modified"))
+        #expect(try await refusal(.DELETE, "\(path)/a", ["propagationPolicy": "Orphan", "orphanDependents": true]).hasPrefix("422 DeleteOptions.meta.k8s.io"))
+        #expect(lab.catalogue.get(object.key) != nil)
+    }
+
     @Test func deletesACollectionBySelector() async throws {
         let lab = try await Lab()
         for index in 0..<20 { try await lab.configMap("c\(index)", labels: ["parity": index % 2 == 0 ? "even" : "odd"]) }

@@ -12,6 +12,7 @@ struct DefinitionCollector {
     }
 
     private static let intOrString = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
+    private static let meta = "io.k8s.apimachinery.pkg.apis.meta.v1"
     private static let objectMeta = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
     private static let listMeta = "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta"
     /// Words of JSON schema that version 2 does not know.
@@ -26,6 +27,32 @@ struct DefinitionCollector {
         self.style = style
     }
 
+    /// Adds a resource's kinds and all that its operations speak.
+    mutating func add(_ resource: DocumentedResource) {
+        let served = resource.served
+        if let kind = resource.stored { add(kind) } else { add(resource.definition, served.group, served.version, served.kind) }
+        if resource.stored == nil, resource.isListed { add("\(resource.definition)List", served.group, served.version, "\(served.kind)List") }
+        for part in served.subresources where part.kind != served.kind || part.group != served.group {
+            let name = KindDefinitions.name(group: part.group, version: part.version, kind: part.kind)
+            // Options of streams are a query, and no object.
+            if raw(name) != nil, !part.kind.hasSuffix("Options") { add(name, part.group, part.version, part.kind) }
+        }
+        if served.verbs.contains("delete") { for kind in ["DeleteOptions", "Status"] { add("\(Self.meta).\(kind)", "", "v1", kind) } }
+        if served.verbs.contains("watch") { add(KindDefinitions.watchEvent, "", "v1", "WatchEvent") }
+        if served.verbs.contains("patch") { require(KindDefinitions.patch) }
+    }
+
+    /// Adds a definition that is not a stored kind's, for it to be found by what it is.
+    private mutating func add(_ name: String, _ group: String, _ version: String, _ kind: String) {
+        guard definitions[name] == nil, let known = raw(name) else { return }
+        insert(name, Self.marked(known, group, version, kind))
+    }
+
+    /// Adds a definition and what it refers to, unless it is there already.
+    mutating func add(definition name: String) { require(name) }
+
+    private func raw(_ name: String) -> JSON? { registry.library.raw(name) ?? KindDefinitions.metrics[name] }
+
     /// Adds a kind, its list, and what they refer to.
     mutating func add(_ kind: Kind) {
         if let known = registry.library.raw(kind.definition) {
@@ -34,9 +61,9 @@ struct DefinitionCollector {
             insert(kind.definition, marked(schema, kind.kind, kind))
         }
         let list = "\(kind.definition)List"
-        if registry.library.raw(list) != nil {
-            require(list)
-        } else {
+        if let known = registry.library.raw(list) {
+            insert(list, marked(known, kind.listKind, kind))
+        } else if kind.verbs.contains("list") {
             let items: JSON = ["type": "array", "items": ["$ref": .string(kind.definition)]]
             let properties: JSON = [
                 "apiVersion": ["type": "string"], "items": items, "kind": ["type": "string"], "metadata": ["$ref": .string(Self.listMeta)],
@@ -59,16 +86,18 @@ struct DefinitionCollector {
         return schema
     }
 
-    private func marked(_ schema: JSON, _ name: String, _ kind: Kind) -> JSON {
+    private func marked(_ schema: JSON, _ name: String, _ kind: Kind) -> JSON { Self.marked(schema, kind.group, kind.version, name) }
+
+    private static func marked(_ schema: JSON, _ group: String, _ version: String, _ kind: String) -> JSON {
         var schema = schema
-        schema["x-kubernetes-group-version-kind"] = [["group": .string(kind.group), "kind": .string(name), "version": .string(kind.version)]]
+        schema["x-kubernetes-group-version-kind"] = [["group": .string(group), "kind": .string(kind), "version": .string(version)]]
         return schema
     }
 
     /// Adds a definition of the library, unless it is there already.
     private mutating func require(_ name: String) {
         guard definitions[name] == nil else { return }
-        insert(name, registry.library.raw(name) ?? ["type": "object"])
+        insert(name, raw(name) ?? ["type": "object"])
     }
 
     private mutating func insert(_ name: String, _ schema: JSON) {

@@ -86,7 +86,7 @@ enum Gnostic {
 
     // MARK: Paths
 
-    private static let methods = [("get", 2), ("put", 3), ("post", 4), ("delete", 5), ("patch", 8)]
+    private static let methods = [("get", 2), ("put", 3), ("post", 4), ("delete", 5), ("options", 6), ("head", 7), ("patch", 8)]
 
     private static func pathItem(_ item: JSON, _ writer: inout ProtobufWriter) {
         for (method, field) in methods where item.has(method) { writer.message(field) { operation(item[method], &$0) } }
@@ -94,15 +94,21 @@ enum Gnostic {
     }
 
     private static func operation(_ operation: JSON, _ writer: inout ProtobufWriter) {
+        for tag in operation["tags"].elements { writer.string(1, tag.stringValue) }
         writer.string(5, operation["operationId"].stringValue)
         for type in operation["consumes"].elements { writer.string(7, type.stringValue) }
         for parameter in operation["parameters"].elements { writer.message(8) { self.parameter(parameter, &$0) } }
         writer.message(9) { responses in
             for (code, response) in operation["responses"].members {
-                named(1, code, &responses) { value in value.message(1) { $0.string(1, response["description"].stringValue) } }
+                named(1, code, &responses) { value in value.message(1) { self.response(response, &$0) } }
             }
         }
         extensions(13, operation, &writer)
+    }
+
+    private static func response(_ response: JSON, _ writer: inout ProtobufWriter) {
+        writer.string(1, response["description"].stringValue)
+        if response.has("schema") { writer.message(2) { item in item.message(1) { schema(response["schema"], &$0) } } }
     }
 
     /// `ParametersItem` → `Parameter` → body, query or path parameter.

@@ -36,7 +36,10 @@ final class OpenAPI: Sendable {
         var known = hashes.withLock { $0 }
         if known.generation != generation {
             known = Hashes(generation: generation)
-            for (path, kinds) in groupVersions() { known.byPath[path] = ContentHash.hex(document(kinds)) }
+            let (resources, discovery) = parts(.v3)
+            for place in Set(resources.keys).union(discovery.keys) {
+                known.byPath[place] = ContentHash.hex(document(resources[place] ?? [], discovery[place] ?? [:]))
+            }
             let fresh = known
             hashes.withLock { $0 = fresh }
         }
@@ -48,11 +51,11 @@ final class OpenAPI: Sendable {
         return tagged(body, type: MediaType.json, request)
     }
 
-    /// `/openapi/v3/apis/batch/v1`
-    func v3(group: String, version: String, _ request: Request) throws(APIStatus) -> Response {
-        let kinds = registry.kinds.filter { $0.group == group && $0.version == version }
-        guard !kinds.isEmpty else { throw Router.notFound }
-        let body = document(kinds)
+    /// - Parameter place: what stands behind `/openapi/v3/`, e.g. `apis/batch/v1`.
+    func v3(_ place: String, _ request: Request) throws(APIStatus) -> Response {
+        let (resources, discovery) = parts(.v3)
+        guard resources[place] != nil || discovery[place] != nil else { throw Router.notFound }
+        let body = document(resources[place] ?? [], discovery[place] ?? [:])
         var response = tagged(body, type: MediaType.json, request)
         if request.query["hash"] == ContentHash.hex(body) {
             // Asked for by its hash a document can never change.
@@ -62,19 +65,38 @@ final class OpenAPI: Sendable {
         return response
     }
 
-    /// Kinds by the paths that the index gives them: `api/v1`, `apis/batch/v1`.
-    private func groupVersions() -> [String: [Kind]] {
-        Dictionary(grouping: registry.kinds) { $0.group.isEmpty ? "api/\($0.version)" : "apis/\($0.group)/\($0.version)" }
+    /// What is served, and what tells of it, by the documents that it belongs to.
+    private func parts(_ style: DefinitionCollector.Style) -> (resources: [String: [DocumentedResource]], discovery: [String: JSONObject]) {
+        (Dictionary(grouping: DocumentedResource.all(registry), by: \.place), DiscoveryPaths.all(discovery.groups, style: style))
     }
 
-    private func document(_ kinds: [Kind]) -> ByteBuffer {
-        var definitions = DefinitionCollector(registry: registry, style: .v3)
-        for kind in kinds { definitions.add(kind) }
+    private func document(_ resources: [DocumentedResource], _ discovery: JSONObject) -> ByteBuffer {
+        let (paths, definitions) = parts(resources, discovery, .v3)
         let document: JSON = [
             "openapi": "3.0.0", "info": ["title": "Kubernetes", "version": .string(version.gitVersion)],
-            "paths": .object(PathsDocument.paths(of: kinds, style: .v3)), "components": ["schemas": .object(definitions.definitions)],
+            "paths": .object(paths), "components": ["schemas": .object(definitions)],
         ]
         return ByteBuffer(bytes: document.encoded())
+    }
+
+    /// Paths, and all definitions that they speak of.
+    private func parts(
+        _ resources: [DocumentedResource], _ discovery: JSONObject, _ style: DefinitionCollector.Style
+    ) -> (paths: JSONObject, definitions: JSONObject) {
+        var definitions = DefinitionCollector(registry: registry, style: style)
+        for resource in resources { definitions.add(resource) }
+        for (_, item) in discovery {
+            let response = item["get"]["responses"]["200"]
+            let schema = style == .v2 ? response["schema"] : response["content"]["application/json"]["schema"]
+            if let name = schema["$ref"].stringValue?.split(separator: "/").last { definitions.add(definition: String(name)) }
+        }
+        var paths = PathsDocument.paths(of: resources, style: style)
+        for (path, item) in discovery { paths[path] = item }
+        var named = definitions.definitions
+        // The same text each time: clients know a document by its hash.
+        paths.sort { $0.key < $1.key }
+        named.sort { $0.key < $1.key }
+        return (paths, named)
     }
 
     // MARK: Version 2
@@ -82,13 +104,12 @@ final class OpenAPI: Sendable {
     /// `/openapi/v2`: everything in one document, as JSON or as gnostic's protobuf.
     func v2(_ request: Request) throws(APIStatus) -> Response {
         let accepted = MediaType.accepted(request.headers)
-        let kinds = registry.kinds
         for type in accepted.isEmpty ? [MediaType(parsing: "*/*")].compactMap(\.self) : accepted {
             if Self.protobuf.contains(type.name) {
-                return tagged(ByteBuffer(bytes: Gnostic.encode(swagger(kinds))), type: Self.protobuf[1], request)
+                return tagged(ByteBuffer(bytes: Gnostic.encode(swagger())), type: Self.protobuf[1], request)
             }
             if ["*/*", "application/*", MediaType.json].contains(type.name) {
-                return tagged(ByteBuffer(bytes: swagger(kinds).encoded()), type: MediaType.json, request)
+                return tagged(ByteBuffer(bytes: swagger().encoded()), type: MediaType.json, request)
             }
         }
         throw APIStatus(
@@ -96,12 +117,14 @@ final class OpenAPI: Sendable {
             message: "only the following media types are accepted: \(MediaType.json), \(Self.protobuf.joined(separator: ", "))")
     }
 
-    private func swagger(_ kinds: [Kind]) -> JSON {
-        var definitions = DefinitionCollector(registry: registry, style: .v2)
-        for kind in kinds { definitions.add(kind) }
+    private func swagger() -> JSON {
+        let discovery = DiscoveryPaths.all(discovery.groups, style: .v2).values.reduce(into: JSONObject()) { all, some in
+            for (path, item) in some { all[path] = item }
+        }
+        let (paths, definitions) = parts(DocumentedResource.all(registry), discovery, .v2)
         return [
             "swagger": "2.0", "info": ["title": "Kubernetes", "version": .string(version.gitVersion)],
-            "paths": .object(PathsDocument.paths(of: kinds, style: .v2)), "definitions": .object(definitions.definitions),
+            "paths": .object(paths), "definitions": .object(definitions),
         ]
     }
 

@@ -2,6 +2,7 @@ import Access
 import KubeModel
 import NIOCore
 import NIOHTTP1
+import Registry
 
 /// The reviews by which clients ask what they may do: `kubectl auth can-i`, `kubectl auth whoami` (upstream:
 /// pkg/registry/authorization, pkg/registry/authentication).
@@ -9,6 +10,7 @@ struct AccessReviews: Sendable {
     private static let authorization = "authorization.k8s.io"
     private static let authentication = "authentication.k8s.io"
 
+    let registry: Registry
     let authenticator: any Authenticator
     let authorizer: Authorizer
     let tokens: TokenIssuer?
@@ -30,10 +32,7 @@ struct AccessReviews: Sendable {
         guard request.method == .POST, path.name == nil, resource.isNamespaced == (path.namespace != nil) else {
             throw .methodNotAllowed(request.method.rawValue)
         }
-        var review = try RequestBody.object(request).value
-        if let kind = review["kind"].stringValue, kind != resource.kind {
-            throw .badRequest("expected an object of kind \(resource.kind), found \(kind)")
-        }
+        var (review, warnings) = try RequestBody.spoken(request, registry, group: resource.group, version: resource.version, kind: resource.kind)
         review["kind"] = .string(resource.kind)
         review["apiVersion"] = .string(resource.groupVersion)
         if !review.has("metadata") { review["metadata"] = ["creationTimestamp": .null] }
@@ -43,7 +42,9 @@ struct AccessReviews: Sendable {
         case "TokenReview": review["status"] = try await token(review["spec"])
         default: review["status"] = try access(resource.kind, path, review, user)
         }
-        return .json(review, status: .created)
+        var response = Response.json(review, status: .created)
+        response.warn(warnings)
+        return response
     }
 
     // MARK: Who may what

@@ -1,5 +1,6 @@
 import Catalogue
 public import KubeModel
+import NIOCore
 import NIOHTTP1
 import Registry
 
@@ -67,22 +68,42 @@ struct MetricsAPI: Sendable {
         else { throw Router.notFound }
         guard request.method == .GET || request.method == .HEAD else { throw .methodNotAllowed(request.method.rawValue) }
         guard let source else { throw APIStatus(code: 503, reason: "ServiceUnavailable", message: "this server measures nothing") }
-        let selector = try LabelSelector(parsing: request.query["labelSelector"] ?? "")
-        let fields = try FieldSelector(parsing: request.query["fieldSelector"] ?? "")
+        if path.watches || request.query.flag("watch") {
+            throw APIStatus(code: 405, reason: "MethodNotAllowed", message: "watch is not supported on resources of kind \"\(path.plural).\(Self.group)\"")
+        }
+        let form = try Representation.negotiate(request.headers)
         let isPods = path.plural == "pods"
         if let name = path.name {
             let key = isPods ? ObjectKey(.pods, namespace: path.namespace ?? "", name: name) : ObjectKey(.nodes, name: name)
             guard let object = catalogue.get(key) else { throw .notFound(path.plural, group: isPods ? "" : Self.group, name: name) }
             let items = items(of: await source.measure(), isPods, path.namespace, only: object)
             guard let item = items.first else { throw .notFound(isPods ? "podmetrics" : "nodemetrics", group: Self.group, name: isPods ? "\(path.namespace ?? "")/\(name)" : name) }
-            return .json(item)
+            return try MetricsForm(form, request).response([item], whole: item)
         }
+        let selector = try LabelSelector(parsing: request.query["labelSelector"] ?? "")
+        let fields = try Self.fields(request.query["fieldSelector"] ?? "")
+        // `limit` is not looked at, as metrics-server does not: figures are measured all at once.
         let items = items(of: await source.measure(), isPods, path.namespace, only: nil)
             .filter { selector.matches(object: $0) && fields.matches($0) }
-        return .json([
+            .sorted { Self.place(of: $0) < Self.place(of: $1) }
+        let list: JSON = [
             "kind": isPods ? "PodMetricsList" : "NodeMetricsList", "apiVersion": .string("\(Self.group)/\(Self.version)"), "metadata": [:],
             "items": .array(items),
-        ])
+        ]
+        return try MetricsForm(form, request).response(items, whole: list)
+    }
+
+    private static func place(of item: JSON) -> (String, String) {
+        (item["metadata"]["namespace"].stringValue ?? "", item["metadata"]["name"].stringValue ?? "")
+    }
+
+    /// - Throws: 400 for fields other than those of every object (upstream: runtime.DefaultMetaV1FieldSelectorConversion).
+    private static func fields(_ text: String) throws(APIStatus) -> FieldSelector {
+        let selector = try FieldSelector(parsing: text)
+        for term in selector.terms where !["metadata.name", "metadata.namespace"].contains(term.field) {
+            throw .badRequest("\(JSON.quoted(term.field)) is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")
+        }
+        return selector
     }
 
     private func items(of snapshot: MetricsSnapshot, _ isPods: Bool, _ namespace: String?, only: StoredObject?) -> [JSON] {
@@ -115,6 +136,70 @@ struct MetricsAPI: Sendable {
     }
 
     private static func usage(_ figures: ResourceFigures) -> JSON {
-        ["cpu": .string("\(figures.cpuNanocores)n"), "memory": .string("\((figures.memoryBytes + 1023) / 1024)Ki")]
+        [
+            "cpu": .string("\(Quantity(nanos: Int128(figures.cpuNanocores)))"),
+            "memory": .string("\(Quantity(figures.memoryBytes, format: .binarySI))"),
+        ]
+    }
+}
+
+/// Figures in the form that a client wants: the table is metrics-server's, with a column for what is measured (upstream:
+/// metrics-server/pkg/api/table.go).
+struct MetricsForm {
+    private let form: Representation
+    private let include: TableBuilder.IncludedObject
+
+    init(_ form: Representation, _ request: Request) throws(APIStatus) {
+        self.form = form
+        include = form.form == .table ? try TableBuilder.included(request) : .none
+    }
+
+    /// - Parameters:
+    ///   - items: each of the objects.
+    ///   - whole: what is answered to who wants no table.
+    func response(_ items: [JSON], whole: JSON) -> Response {
+        let value: JSON
+        switch form.form {
+        case .object: value = whole
+        case .metadata where whole.has("items"):
+            value = [
+                "kind": "PartialObjectMetadataList", "apiVersion": .string("meta.k8s.io/\(form.metaVersion)"), "metadata": whole["metadata"],
+                "items": .array(items.map(partial)),
+            ]
+        case .metadata: value = partial(whole)
+        case .table: value = table(items)
+        }
+        return form.encoding == .json
+            ? .json(value) : Response(type: MediaType.yaml, bytes: ByteBuffer(string: YAML.dump(value)))
+    }
+
+    private func partial(_ item: JSON) -> JSON {
+        ["kind": "PartialObjectMetadata", "apiVersion": .string("meta.k8s.io/\(form.metaVersion)"), "metadata": item["metadata"]]
+    }
+
+    private func table(_ items: [JSON]) -> JSON {
+        func column(_ name: String, _ format: String, _ description: String = "") -> JSON {
+            ["name": .string(name), "type": "string", "format": .string(format), "description": .string(description), "priority": 0]
+        }
+        return [
+            "kind": "Table", "apiVersion": .string("meta.k8s.io/\(form.metaVersion)"), "metadata": [:],
+            "columnDefinitions": [
+                column("Name", "name", "Name of the resource"), column("cpu", "quantity"), column("memory", "quantity"), column("Window", "duration"),
+            ], "rows": .array(items.map(row)),
+        ]
+    }
+
+    private func row(_ item: JSON) -> JSON {
+        let usages = item.has("containers") ? item["containers"].elements.map { $0["usage"] } : [item["usage"]]
+        func sum(_ name: String) -> JSON {
+            .string("\(usages.compactMap { Quantity($0[name]) }.reduce(Quantity.zero, +))")
+        }
+        var row: JSON = ["cells": [item["metadata"]["name"], sum("cpu"), sum("memory"), item["window"]]]
+        switch include {
+        case .none: break
+        case .object: row["object"] = item
+        case .metadata: row["object"] = partial(item)
+        }
+        return row
     }
 }

@@ -1,5 +1,6 @@
 import KubeModel
 import NIOCore
+import Registry
 
 /// What a client sent, as JSON, whichever way it was written.
 enum RequestBody {
@@ -20,6 +21,18 @@ enum RequestBody {
             return Decoded(value: try ProtobufObject.decode(Array(request.body.readableBytesView)), duplicates: [])
         default: throw unsupported(type, [MediaType.json, MediaType.yaml, ProtobufObject.contentType])
         }
+    }
+
+    /// An object that is only spoken (a review, a Scale), checked as strictly as `fieldValidation` wants.
+    static func spoken(
+        _ request: Request, _ registry: Registry, group: String, version: String, kind: String
+    ) throws(APIStatus) -> (value: JSON, warnings: [String]) {
+        let body = try object(request)
+        guard body.value.objectValue != nil else { throw .badRequest("expected an object of kind \(kind), found \(body.value.typeName)") }
+        if let found = body.value["kind"].stringValue, !found.isEmpty, found != kind { throw .badRequest("expected an object of kind \(kind), found \(found)") }
+        let options = try WriteParameters.options(request, duplicates: body.duplicates)
+        let definition = KindDefinitions.name(group: group, version: version, kind: kind)
+        return (body.value, try registry.decode(body.value, as: definition, kind: kind, version: version, options))
     }
 
     static func json(_ body: ByteBuffer) throws(APIStatus) -> Decoded {

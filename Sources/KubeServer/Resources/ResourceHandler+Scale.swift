@@ -34,17 +34,19 @@ extension ResourceHandler {
     }
 
     func setScale(_ target: Target, _ name: String, _ request: Request) async throws -> Response {
-        let options: WriteOptions
-        let type: PatchType?
-        let body: RequestBody.Decoded
-        if request.method == .PUT { (type, body) = (nil, try RequestBody.object(request)) } else {
-            let (patch, decoded) = try PatchBody.decode(request, target.kind)
-            (type, body) = (patch, decoded)
+        var type: PatchType?
+        let wanted: JSON
+        var (duplicates, warnings): ([String], [String]) = ([], [])
+        if request.method == .PUT {
+            (wanted, warnings) = try RequestBody.spoken(request, registry, group: "autoscaling", version: "v1", kind: "Scale")
+        } else {
+            let (patch, body) = try PatchBody.decode(request, target.kind)
+            (type, wanted, duplicates) = (patch, body.value, body.duplicates)
         }
-        options = try reviewer.options(request, target, duplicates: body.duplicates)
-        let result = try await registry.scale(target.kind, namespace: target.namespace ?? "", name: name, body.value, type: type, options)
+        let options = try reviewer.options(request, target, duplicates: duplicates)
+        let result = try await registry.scale(target.kind, namespace: target.namespace ?? "", name: name, wanted, type: type, options)
         var response = Response.json(Scale.of(result.object.value, target.kind))
-        response.warn(result.warnings)
+        response.warn(warnings + result.warnings)
         return response
     }
 }

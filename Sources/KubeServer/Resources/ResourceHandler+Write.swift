@@ -93,8 +93,7 @@ extension ResourceHandler {
 
     /// `pods/eviction`: a deletion that respects disruption budgets.
     func evict(_ target: Target, _ name: String, _ request: Request) async throws -> Response {
-        let body = try RequestBody.object(request).value
-        if let kind = body["kind"].stringValue, kind != "Eviction" { throw APIStatus.badRequest("expected an Eviction in the body, found \(kind)") }
+        let (body, warnings) = try RequestBody.spoken(request, registry, group: "policy", version: "v1", kind: "Eviction")
         if let own = body["metadata"]["name"].stringValue, !own.isEmpty, own != name {
             throw APIStatus.badRequest("name in URL does not match name in Eviction object")
         }
@@ -111,7 +110,9 @@ extension ResourceHandler {
             .create, target.kind, namespace: target.namespace ?? "", name: name, subresource: "eviction", eviction, user: request.user.asAdmissionUser,
             isDryRun: options.isDryRun)
         _ = try await registry.evict(namespace: target.namespace ?? "", name: name, options)
-        return .json(["kind": "Status", "apiVersion": "v1", "metadata": [:], "status": "Success"], status: .created)
+        var response = Response.json(["kind": "Status", "apiVersion": "v1", "metadata": [:], "status": "Success"], status: .created)
+        response.warn(warnings)
+        return response
     }
 }
 

@@ -154,11 +154,7 @@ struct ResourceHandler: Sendable {
     }
 
     func tableBuilder(_ kind: Kind, _ form: Representation, _ request: Request) throws(APIStatus) -> TableBuilder {
-        let text = request.query["includeObject"] ?? ""
-        guard let include = TableBuilder.IncludedObject(rawValue: text.isEmpty ? "Metadata" : text) else {
-            throw .badRequest("unrecognized includeObject value: expected None, Metadata or Object, found \(JSON.quoted(text))")
-        }
-        return TableBuilder(kind: kind, version: form.metaVersion, include: include, now: clock())
+        TableBuilder(kind: kind, version: form.metaVersion, include: try TableBuilder.included(request), now: clock())
     }
 
     func encode(_ value: JSON, _ form: Representation, _ status: HTTPResponseStatus = .ok) -> Response {

@@ -11,9 +11,11 @@ struct TokenRequests: Sendable {
     private static let group = "authentication.k8s.io"
     private static let usual = 3600
 
-    let catalogue: Catalogue
+    let registry: Registry
     let issuer: TokenIssuer?
     let clock: @Sendable () -> Timestamp
+
+    private var catalogue: Catalogue { registry.catalogue }
 
     /// The answer to `serviceaccounts/NAME/token`; `nil` for every other path.
     func respond(_ path: ResourcePath, _ request: Request) throws -> Response? {
@@ -22,10 +24,7 @@ struct TokenRequests: Sendable {
         else { return nil }
         guard request.method == .POST else { throw APIStatus.methodNotAllowed(request.method.rawValue) }
         guard let issuer else { throw Router.notFound }
-        var body = try RequestBody.object(request).value
-        if let kind = body["kind"].stringValue, kind != "TokenRequest" {
-            throw APIStatus.badRequest("expected an object of kind TokenRequest, found \(kind)")
-        }
+        var (body, warnings) = try RequestBody.spoken(request, registry, group: Self.group, version: "v1", kind: "TokenRequest")
         guard let account = catalogue.get(ObjectKey(.serviceAccounts, namespace: namespace, name: name)) else {
             throw APIStatus.notFound("serviceaccounts", group: "", name: name)
         }
@@ -40,7 +39,9 @@ struct TokenRequests: Sendable {
         if audiences.isEmpty { body["spec"]["audiences"] = .array(TokenIssuer.audiences.map(JSON.string)) }
         if !body["spec"].has("boundObjectRef") { body["spec"]["boundObjectRef"] = .null }
         body["status"] = ["token": .string(token), "expirationTimestamp": .string(expiration.description)]
-        return .json(body, status: .created)
+        var response = Response.json(body, status: .created)
+        response.warn(warnings)
+        return response
     }
 
     private static func seconds(_ value: JSON) throws(APIStatus) -> Int {

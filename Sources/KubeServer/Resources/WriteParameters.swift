@@ -6,8 +6,8 @@ import Registry
 enum WriteParameters {
     static func options(_ request: Request, duplicates: [String] = []) throws(APIStatus) -> WriteOptions {
         var options = WriteOptions(
-            manager: try manager(request), origin: .user, fieldValidation: try fieldValidation(request.query),
-            isDryRun: try isDryRun(request.query.values("dryRun")), duplicateFields: duplicates)
+            manager: try manager(request), origin: .user, fieldValidation: try fieldValidation(request),
+            isDryRun: try isDryRun(request.query.values("dryRun"), kind(request)), duplicateFields: duplicates)
         options.user = request.user.asAdmissionUser
         return options
     }
@@ -17,7 +17,7 @@ enum WriteParameters {
         if let manager = request.query["fieldManager"], !manager.isEmpty {
             guard manager.utf8.count <= 128, manager.unicodeScalars.allSatisfy({ !$0.properties.generalCategory.isControl }) else {
                 let cause = APIStatus.Cause.invalid("fieldManager", .string(manager), "must be at most 128 printable characters")
-                throw .invalid(kind: "UpdateOptions", group: "meta.k8s.io", name: "", causes: [cause])
+                throw .invalid(kind: kind(request), group: "meta.k8s.io", name: "", causes: [cause])
             }
             return manager
         }
@@ -26,20 +26,29 @@ enum WriteParameters {
         return program.isEmpty ? "unknown" : String(String.UnicodeScalarView(program))
     }
 
-    private static func fieldValidation(_ query: Query) throws(APIStatus) -> WriteOptions.FieldValidation {
-        guard let text = query["fieldValidation"], !text.isEmpty else { return .warn }
+    /// The kind of a write's options, which problems with them name.
+    private static func kind(_ request: Request) -> String {
+        switch request.method {
+        case .PUT: "UpdateOptions"
+        case .PATCH: "PatchOptions"
+        default: "CreateOptions"
+        }
+    }
+
+    private static func fieldValidation(_ request: Request) throws(APIStatus) -> WriteOptions.FieldValidation {
+        guard let text = request.query["fieldValidation"], !text.isEmpty else { return .warn }
         guard let validation = WriteOptions.FieldValidation(rawValue: text) else {
             let cause = APIStatus.Cause.notSupported("fieldValidation", .string(text), ["Ignore", "Strict", "Warn"])
-            throw .invalid(kind: "CreateOptions", group: "meta.k8s.io", name: "", causes: [cause])
+            throw .invalid(kind: kind(request), group: "meta.k8s.io", name: "", causes: [cause])
         }
         return validation
     }
 
-    static func isDryRun(_ values: [String]) throws(APIStatus) -> Bool {
+    static func isDryRun(_ values: [String], _ kind: String = "CreateOptions") throws(APIStatus) -> Bool {
         let values = values.filter { !$0.isEmpty }
         if let odd = values.first(where: { $0 != "All" }) {
             let cause = APIStatus.Cause.notSupported("dryRun", .string(odd), ["All"])
-            throw .invalid(kind: "CreateOptions", group: "meta.k8s.io", name: "", causes: [cause])
+            throw .invalid(kind: kind, group: "meta.k8s.io", name: "", causes: [cause])
         }
         return !values.isEmpty
     }
@@ -54,6 +63,10 @@ enum WriteParameters {
         let query = request.query
         var policy = body["propagationPolicy"].stringValue ?? query["propagationPolicy"]
         let orphan = body["orphanDependents"].boolValue ?? (query["orphanDependents"] == nil ? nil : query.flag("orphanDependents"))
+        if let policy, !policy.isEmpty, orphan != nil {
+            let cause = APIStatus.Cause.invalid("propagationPolicy", .string(policy), "orphanDependents and deletionPropagation cannot be both set")
+            throw .invalid(kind: "DeleteOptions", group: "meta.k8s.io", name: "", causes: [cause])
+        }
         if policy == nil, let orphan { policy = orphan ? "Orphan" : "Background" }
         let propagation = policy.flatMap { $0.isEmpty ? nil : DeletionPropagation(rawValue: $0) }
         if let policy, !policy.isEmpty, propagation == nil {
@@ -64,7 +77,7 @@ enum WriteParameters {
         let dryRun = body["dryRun"].elements.compactMap(\.stringValue) + query.values("dryRun")
         var options = DeleteOptions(
             propagation: propagation, gracePeriodSeconds: grace, preconditionUID: body["preconditions"]["uid"].stringValue,
-            preconditionResourceVersion: body["preconditions"]["resourceVersion"].stringValue, isDryRun: try isDryRun(dryRun))
+            preconditionResourceVersion: body["preconditions"]["resourceVersion"].stringValue, isDryRun: try isDryRun(dryRun, "DeleteOptions"))
         options.user = request.user.asAdmissionUser
         return options
     }

@@ -20,8 +20,8 @@ enum RequestPath: Equatable {
     case openAPIv2
     /// `/openapi/v3`
     case openAPIv3Index
-    /// `/openapi/v3/api/v1`, `/openapi/v3/apis/{group}/{version}`
-    case openAPIv3(group: String, version: String)
+    /// `/openapi/v3/api/v1`, `/openapi/v3/apis/{group}/{version}`: what stands behind `/openapi/v3/`.
+    case openAPIv3(String)
     /// `/.well-known/openid-configuration`
     case issuer
     /// `/openid/v1/jwks`
@@ -81,8 +81,7 @@ enum RequestPath: Equatable {
         switch segments.count {
         case 2 where segments[1] == "v2": .openAPIv2
         case 2 where segments[1] == "v3": .openAPIv3Index
-        case 4 where segments[1...2] == ["v3", "api"]: .openAPIv3(group: "", version: segments[3])
-        case 5 where segments[1...2] == ["v3", "apis"]: .openAPIv3(group: segments[3], version: segments[4])
+        case 3... where segments[1] == "v3": .openAPIv3(segments[2...].joined(separator: "/"))
         default: .unknown
         }
     }

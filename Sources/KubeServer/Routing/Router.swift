@@ -69,7 +69,7 @@ struct Router: Sendable {
         case .resources(let group, let version): return try discovery.resources(group: group, version: version)
         case .openAPIv2: return try openAPI.v2(request)
         case .openAPIv3Index: return openAPI.v3Index(request)
-        case .openAPIv3(let group, let version): return try openAPI.v3(group: group, version: version, request)
+        case .openAPIv3(let place): return try openAPI.v3(place, request)
         case .issuer: return try tokens.configuration()
         case .issuerKeys: return try tokens.keys()
         case .resource(let path):

@@ -7,6 +7,15 @@ struct TableBuilder: Sendable {
     /// What of each object travels with its row.
     enum IncludedObject: String, Sendable { case none = "None", metadata = "Metadata", object = "Object" }
 
+    /// - Throws: 400 for a value of `includeObject` that means nothing.
+    static func included(_ request: Request) throws(APIStatus) -> IncludedObject {
+        let text = request.query["includeObject"] ?? ""
+        guard let include = IncludedObject(rawValue: text.isEmpty ? "Metadata" : text) else {
+            throw .badRequest("unrecognized includeObject value: expected None, Metadata or Object, found \(JSON.quoted(text))")
+        }
+        return include
+    }
+
     let kind: Kind
     let version: String
     let include: IncludedObject
