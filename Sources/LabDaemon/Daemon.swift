@@ -124,6 +124,7 @@ public struct Daemon: Sendable {
         let images = ImageStore(state: paths.state, share: share, cache: CacheDirectory.standard(isRoot: options.isRoot))
         var settings = NodeSettings(name: Self.nodeName(), stateDirectory: paths.state)
         settings.cpuOvercommit = options.cpuOvercommit
+        settings.sharedDirectories = paths.shared
         settings.clusterDomain = Self.clusterDomain
         settings.clusterDNS = ServiceRange.nameserver.description
         settings.nameservers = host.nameservers

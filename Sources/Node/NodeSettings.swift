@@ -12,6 +12,8 @@ public struct NodeSettings: Sendable {
     public var maximumPods: Int
     /// hostPath volumes are refused unless their path lies beneath one of these.
     public var allowedHostPaths: [String]
+    /// A file with directories that PersistentVolumes may lead to for reading, a path a line; it is read whenever it matters.
+    public var sharedDirectories: String?
     public var clusterDomain: String
     /// Where the names of the cluster are answered: what pods with the policy ClusterFirst ask; `nil` where nobody answers.
     public var clusterDNS: String?
