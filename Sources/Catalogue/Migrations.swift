@@ -80,7 +80,7 @@ enum Migrations {
                 (SELECT l.value FROM observations AS l WHERE l.trial_uid = o.uid AND l.metric = w.metric ORDER BY l.sequence DESC LIMIT 1),
                 min(CASE WHEN w.value GLOB '*[0-9]*' THEN CAST(w.value AS REAL) END), max(CASE WHEN w.value GLOB '*[0-9]*' THEN CAST(w.value AS REAL) END)
             FROM objects AS o CROSS JOIN observations AS w ON w.trial_uid = o.uid
-            WHERE o.resource = 'trials' AND o.grp = 'kubeflow.org' AND json_type(o.value, '$.status.observation') IS NULL GROUP BY o.uid, w.metric;
+            WHERE o.resource = 'trials' AND o.grp = 'kubeflow.org' AND json_type(o.value, '$.status.observation') IS NULL GROUP BY o.namespace, o.name, w.metric;
         DROP VIEW IF EXISTS trials_base;
         CREATE VIEW trials_base AS SELECT o.namespace, o.name,
             (SELECT json_extract(w.value, '$.name') FROM json_each(o.value, '$.metadata.ownerReferences') AS w

@@ -8,7 +8,7 @@ enum TrialReuse {
     /// On an Experiment; `true` asks for it. Left out of exports: another cluster knows nothing of it.
     static let annotation = "kindling.dev/reuse"
 
-    /// The trial that has the answer; the oldest of several.
+    /// The trial that has the answer; of several the one that began first, by the second.
     static func answer(for trial: StoredObject, _ client: Client) throws -> StoredObject? {
         guard let owner = trial.controllerReference["name"].stringValue,
             client.get(.experiments, namespace: trial.namespace, name: owner)?.annotations[annotation] == "true"

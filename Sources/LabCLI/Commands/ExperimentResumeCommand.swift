@@ -49,6 +49,9 @@ struct ExperimentResumeCommand: AsyncParsableCommand {
         let more = isMore ? count : count - had
         guard more > 0 else { throw CommandError("\(name) has had \(had) trials: expected more than that, or --trials +COUNT", status: 64) }
         if let refusal = Self.refusal(old) { return try await follow(old, more, because: refusal, client) }
+        guard !old["spec"]["maxTrialCount"].isNull || Completion.of(old).hasEnded else {
+            throw CommandError("\(name) has no maxTrialCount: it goes on until its goal is reached or its search space is used up", status: 64)
+        }
         let limit = isMore ? (old["spec"]["maxTrialCount"].intValue ?? had) + count : count
         let changed: JSON
         do {

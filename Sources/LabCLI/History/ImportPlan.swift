@@ -213,6 +213,12 @@ struct ImportPlan {
         change(&object)
         let made = try await client.request(.POST, resource.path(namespace: namespace), query: [("fieldManager", ObjectWriter.manager)], body: object)
         let path = resource.path(namespace: namespace, name: made["metadata"]["name"].stringValue, subresource: "status")
-        return try await client.request(.PATCH, path, body: ["status": status], contentType: "application/merge-patch+json")
+        // Where the status is refused, nothing is left.
+        do {
+            return try await client.request(.PATCH, path, body: ["status": status], contentType: "application/merge-patch+json")
+        } catch {
+            _ = try? await client.request(.DELETE, resource.path(namespace: namespace, name: made["metadata"]["name"].stringValue))
+            throw error
+        }
     }
 }
