@@ -68,7 +68,7 @@ let package = Package(
         .target(name: "ControllerRuntime", dependencies: ["KubeModel", "Catalogue", "Registry", log], path: "Sources/Controllers/Runtime"),
         .target(name: "Node", dependencies: ["KubeModel", "Catalogue", "Registry", "Access", "ControllerRuntime", "Sandbox", "LabNetwork", "Images", log] + nio),
         .target(name: "Workloads", dependencies: ["KubeModel", "Catalogue", "Registry", "Access", "ControllerRuntime", log, .product(name: "X509", package: "swift-certificates")], path: "Sources/Controllers/Workloads"),
-        .target(name: "Katib", dependencies: ["KubeModel", "Catalogue", "Registry", "ControllerRuntime", log], path: "Sources/Controllers/Katib"),
+        .target(name: "Katib", dependencies: ["KubeModel", "Catalogue", "Registry", "ControllerRuntime", crypto, log], path: "Sources/Controllers/Katib"),
         .target(name: "Workflows", dependencies: ["KubeModel", "Catalogue", "Registry", "ControllerRuntime", log], path: "Sources/Controllers/Workflows"),
         .target(name: "Notebooks", dependencies: ["KubeModel", "Catalogue", "Registry", "ControllerRuntime", log], path: "Sources/Controllers/Notebooks"),
         // Names, Services and NetworkPolicies of the cluster, made of what the catalogue holds.
@@ -82,16 +82,17 @@ let package = Package(
             name: "LabDaemon",
             dependencies: [
                 "KubeModel", "Catalogue", "Registry", "Access", "KubeServer", "Sandbox", "LabNetwork", "GRPC", "Images", "Node", "ControllerRuntime",
-                "Workloads", "Katib", "Workflows", "Notebooks", "ClusterNetwork", "CZlib", log,
+                "Workloads", "Katib", "Workflows", "Notebooks", "ClusterNetwork", "CSandbox", "CZlib", log,
                 .product(name: "X509", package: "swift-certificates"), crypto,
             ] + nio),
         .target(
             name: "LabCLI",
             dependencies: [
-                "KubeModel", "Sandbox", "Images", "LabNetwork", "Access", "KubeServer", "Node", "LabDaemon", log,
+                "KubeModel", "Sandbox", "Images", "LabNetwork", "Access", "KubeServer", "Node", "Katib", "LabDaemon", crypto, log,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "NIOWebSocket", package: "swift-nio"),
             ] + nio),
         .executableTarget(name: "lab", dependencies: ["LabCLI", "LabDaemon"]),
 
@@ -111,7 +112,7 @@ let package = Package(
         .testTarget(name: "KatibTests", dependencies: ["Katib", "ControllerRuntime", "Registry", "Catalogue", "KubeModel", log]),
         .testTarget(name: "WorkflowsTests", dependencies: ["Workflows", "ControllerRuntime", "Registry", "Catalogue", "KubeModel", log]),
         .testTarget(name: "KubeServerTests", dependencies: ["KubeServer", "CZlib", "Access", "Registry", "Catalogue", "KubeModel", log, .product(name: "NIOWebSocket", package: "swift-nio")] + nio),
-        .testTarget(name: "LabCLITests", dependencies: ["LabCLI", "KubeModel", "Images"]),
+        .testTarget(name: "LabCLITests", dependencies: ["LabCLI", "KubeModel", "Katib", "Images"]),
     ],
     swiftLanguageModes: [.v6]
 )

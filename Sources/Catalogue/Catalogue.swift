@@ -72,6 +72,9 @@ public final class Catalogue: Sendable {
         try database.observations(of: trial, metric: metric, limit: limit)
     }
 
+    /// What is known of a trial's run; `nil` before its end.
+    public func run(of trial: TrialKey) throws(CatalogueError) -> TrialRun? { try database.run(of: trial) }
+
     // MARK: Watching
 
     /// The changes of one kind after a revision.
@@ -200,6 +203,7 @@ public final class Catalogue: Sendable {
             batch.changes += transaction.changes
             batch.observations += transaction.observations
             batch.forgotten += transaction.forgotten
+            batch.runs += transaction.runs
             batch.revision = transaction.revision
         }
         if batch.isEmpty { return (answers, nil) }

@@ -108,6 +108,13 @@ struct Database {
                 for entry in batch.forgotten {
                     let sql = "DELETE FROM observations WHERE trial_uid = ? AND sequence BETWEEN ? AND ?"
                     try database.execute(sql: sql, arguments: [entry.trial.uid, entry.places.lowerBound, entry.places.upperBound])
+                    if entry.isAll { try database.execute(sql: "DELETE FROM trial_runs WHERE trial_uid = ?", arguments: [entry.trial.uid]) }
+                }
+                for run in batch.runs {
+                    try database.cachedStatement(sql: Migrations.record).execute(arguments: [
+                        run.trial.uid, run.trial.namespace, run.trial.trial, run.wallSeconds, run.cpuSeconds, run.peakMemoryBytes, run.exitCode,
+                        run.codeDigest,
+                    ])
                 }
                 try database.cachedStatement(sql: "UPDATE meta SET value = ? WHERE key = 'revision'").execute(arguments: [batch.revision])
             }
@@ -140,6 +147,19 @@ struct Database {
                 let sql = "SELECT sequence, time, metric, value FROM observations WHERE trial_uid = ? AND metric = ? ORDER BY sequence LIMIT ?"
                 return try Row.fetchAll(database, sql: sql, arguments: [trial.uid, metric, limit])
                     .map { Observation(trial: trial, sequence: $0[0], time: $0[1], metric: $0[2], value: $0[3]) }
+            }
+        } catch {
+            throw Self.translate(error, path: path)
+        }
+    }
+
+    func run(of trial: TrialKey) throws(CatalogueError) -> TrialRun? {
+        do {
+            return try queue.read { database in
+                let sql = "SELECT wall_seconds, cpu_seconds, peak_memory_bytes, exit_code, code_digest FROM trial_runs WHERE trial_uid = ?"
+                return try Row.fetchOne(database, sql: sql, arguments: [trial.uid]).map {
+                    TrialRun(trial: trial, wallSeconds: $0[0], cpuSeconds: $0[1], peakMemoryBytes: $0[2], exitCode: $0[3], codeDigest: $0[4])
+                }
             }
         } catch {
             throw Self.translate(error, path: path)
@@ -181,16 +201,17 @@ struct Batch {
     var changes: [Change] = []
     var observations: [Observation] = []
     var forgotten: [ForgottenObservations] = []
+    var runs: [TrialRun] = []
     var revision: Int64
     /// It frees space, or takes no more than was taken: deletions, what happens to objects on their way out, and changes that do not
     /// make an object longer, such as the times in a heartbeat.
     var isRelief: Bool {
-        observations.isEmpty && changes.allSatisfy { change in
+        observations.isEmpty && runs.isEmpty && changes.allSatisfy { change in
             if change.kind == .deleted || change.object.isBeingDeleted { return true }
             guard let previous = change.previous else { return false }
             return change.object.storedSize <= previous.storedSize
         }
     }
 
-    var isEmpty: Bool { changes.isEmpty && observations.isEmpty && forgotten.isEmpty }
+    var isEmpty: Bool { changes.isEmpty && observations.isEmpty && forgotten.isEmpty && runs.isEmpty }
 }

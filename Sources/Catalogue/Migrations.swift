@@ -21,6 +21,15 @@ enum Migrations {
                     ) WITHOUT ROWID;
                     """)
         }
+        migrator.registerMigration("2 runs of trials") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE trial_runs (
+                        trial_uid TEXT NOT NULL PRIMARY KEY, namespace TEXT NOT NULL, trial TEXT NOT NULL,
+                        wall_seconds REAL, cpu_seconds REAL, peak_memory_bytes INTEGER, exit_code INTEGER, code_digest TEXT
+                    ) WITHOUT ROWID;
+                    """)
+        }
         return migrator
     }
 
@@ -33,6 +42,11 @@ enum Migrations {
     static let observe = """
         INSERT INTO observations (namespace, trial, trial_uid, sequence, time, metric, value) VALUES (?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT DO NOTHING
+        """
+
+    static let record = """
+        INSERT OR REPLACE INTO trial_runs (trial_uid, namespace, trial, wall_seconds, cpu_seconds, peak_memory_bytes, exit_code, code_digest)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?)
         """
 
     /// Made anew at each start, so that an older file gets the views of this version. Where a view has one column a
@@ -60,15 +74,22 @@ enum Migrations {
         DROP VIEW IF EXISTS trial_metrics;
         CREATE VIEW trial_metrics AS SELECT o.namespace, o.name AS trial, json_extract(m.value, '$.name') AS metric,
             json_extract(m.value, '$.latest') AS latest, json_extract(m.value, '$.min') AS min, json_extract(m.value, '$.max') AS max
-            FROM objects AS o, json_each(o.value, '$.status.observation.metrics') AS m WHERE resource = 'trials' AND grp = 'kubeflow.org';
+            FROM objects AS o, json_each(o.value, '$.status.observation.metrics') AS m WHERE resource = 'trials' AND grp = 'kubeflow.org'
+            UNION ALL
+            SELECT o.namespace, o.name, w.metric,
+                (SELECT l.value FROM observations AS l WHERE l.trial_uid = o.uid AND l.metric = w.metric ORDER BY l.sequence DESC LIMIT 1),
+                min(CASE WHEN w.value GLOB '*[0-9]*' THEN CAST(w.value AS REAL) END), max(CASE WHEN w.value GLOB '*[0-9]*' THEN CAST(w.value AS REAL) END)
+            FROM objects AS o CROSS JOIN observations AS w ON w.trial_uid = o.uid
+            WHERE o.resource = 'trials' AND o.grp = 'kubeflow.org' AND json_type(o.value, '$.status.observation') IS NULL GROUP BY o.namespace, o.name, w.metric;
         DROP VIEW IF EXISTS trials_base;
-        CREATE VIEW trials_base AS SELECT namespace, name,
-            (SELECT json_extract(r.value, '$.name') FROM json_each(o.value, '$.metadata.ownerReferences') AS r
-             WHERE json_extract(r.value, '$.kind') = 'Experiment' LIMIT 1) AS experiment,
+        CREATE VIEW trials_base AS SELECT o.namespace, o.name,
+            (SELECT json_extract(w.value, '$.name') FROM json_each(o.value, '$.metadata.ownerReferences') AS w
+             WHERE json_extract(w.value, '$.kind') = 'Experiment' LIMIT 1) AS experiment,
             (SELECT json_extract(c.value, '$.type') FROM json_each(o.value, '$.status.conditions') AS c
              WHERE json_extract(c.value, '$.status') = 'True' ORDER BY c.key DESC LIMIT 1) AS status,
-            json_extract(value, '$.status.startTime') AS started, json_extract(value, '$.status.completionTime') AS completed
-            FROM objects AS o WHERE resource = 'trials' AND grp = 'kubeflow.org';
+            json_extract(value, '$.status.startTime') AS started, json_extract(value, '$.status.completionTime') AS completed,
+            r.wall_seconds, r.cpu_seconds, r.peak_memory_bytes, r.exit_code, r.code_digest
+            FROM objects AS o LEFT JOIN trial_runs AS r ON r.trial_uid = o.uid WHERE resource = 'trials' AND grp = 'kubeflow.org';
         DROP VIEW IF EXISTS metrics;
         CREATE VIEW metrics AS SELECT o.namespace, t.experiment, o.trial, o.sequence, o.time, o.metric AS name, o.value
             FROM observations AS o LEFT JOIN trials_base AS t ON t.namespace = o.namespace AND t.name = o.trial;

@@ -15,6 +15,34 @@ public struct TrialKey: Hashable, Sendable {
 struct ForgottenObservations: Sendable {
     let trial: TrialKey
     let places: ClosedRange<Int64>
+
+    var isAll: Bool { places == .min ... .max }
+}
+
+/// What the run of a trial has cost, and what code it ran. `nil` is what nobody knows.
+public struct TrialRun: Hashable, Sendable {
+    public let trial: TrialKey
+    /// From the start to the end of its primary container.
+    public var wallSeconds: Double?
+    /// Of processors, user and system.
+    public var cpuSeconds: Double?
+    /// The most memory that it held.
+    public var peakMemoryBytes: Int64?
+    public var exitCode: Int?
+    /// SHA-256 of the code, in hexadecimal.
+    public var codeDigest: String?
+
+    public init(
+        trial: TrialKey, wallSeconds: Double? = nil, cpuSeconds: Double? = nil, peakMemoryBytes: Int64? = nil, exitCode: Int? = nil,
+        codeDigest: String? = nil
+    ) {
+        self.trial = trial
+        self.wallSeconds = wallSeconds
+        self.cpuSeconds = cpuSeconds
+        self.peakMemoryBytes = peakMemoryBytes
+        self.exitCode = exitCode
+        self.codeDigest = codeDigest
+    }
 }
 
 /// One value of one metric as a trial reported it (Katib: `MetricLog`).

@@ -12,6 +12,7 @@ public final class WriteTransaction {
     private(set) var changes: [Change] = []
     private(set) var observations: [Observation] = []
     private(set) var forgotten: [ForgottenObservations] = []
+    private(set) var runs: [TrialRun] = []
     /// Set when the body threw: nothing of it is kept.
     var isAbandoned = false
     /// The revision of the newest change, staged ones included.
@@ -91,7 +92,10 @@ public final class WriteTransaction {
     /// Adds metric values of trials to the catalogue's history.
     public func append(_ new: [Observation]) { observations += new }
 
-    /// Removes the metric values of one trial.
+    /// Keeps what a trial's run has cost, in the place of what was kept of it before.
+    public func record(_ run: TrialRun) { runs.append(run) }
+
+    /// Removes the metric values of one trial, and where all go, what is known of its run.
     /// - Parameter places: only those whose place in the trial's log lies in it; `nil` means all.
     public func forgetObservations(of trial: TrialKey, in places: ClosedRange<Int64>? = nil) {
         forgotten.append(ForgottenObservations(trial: trial, places: places ?? .min ... .max))

@@ -35,8 +35,8 @@ struct LabCommand: AsyncParsableCommand {
             CommandGroup(
                 name: "Work:",
                 subcommands: [
-                    RunCommand.self, TuneCommand.self, ExperimentCommand.self, ApplyCommand.self, CreateCommand.self, GetCommand.self, LogsCommand.self, DeleteCommand.self,
-                    TopCommand.self, OpenCommand.self,
+                    RunCommand.self, TuneCommand.self, ExperimentCommand.self, TrialCommand.self, ApplyCommand.self, CreateCommand.self,
+                    GetCommand.self, LogsCommand.self, DeleteCommand.self, TopCommand.self, OpenCommand.self,
                 ]),
             CommandGroup(name: "Keeping and leaving:", subcommands: [SQLCommand.self, ExportCommand.self, BackupCommand.self, RestoreCommand.self, ImageCommand.self]),
             CommandGroup(name: "Other:", subcommands: [CompletionCommand.self, VersionCommand.self]),

@@ -89,6 +89,16 @@ struct TrialLogAdapter: TrialLogSource {
             namespace: container.namespace, pod: container.pod, uid: container.podUID, container: container.container, below: directory, body)
     }
 
+    func usage(of container: TrialContainer) async -> TrialUsage? {
+        guard let spent = await agent.spent(namespace: container.namespace, pod: container.pod, uid: container.podUID) else { return nil }
+        return TrialUsage(
+            wallSeconds: Double(spent.wallNanoseconds) / 1e9, cpuSeconds: Double(spent.cpuNanoseconds) / 1e9, peakMemoryBytes: spent.memoryPeakBytes)
+    }
+
+    func volume(_ name: String, of container: TrialContainer) async -> String? {
+        await agent.keptVolume(namespace: container.namespace, pod: container.pod, uid: container.podUID, volume: name)
+    }
+
     func endEarly(_ container: TrialContainer) async throws {
         try await agent.endEarly(
             namespace: container.namespace, pod: container.pod, uid: container.podUID, container: container.container)

@@ -130,6 +130,7 @@ public struct Daemon: Sendable {
         settings.cpuOvercommit = options.cpuOvercommit
         settings.deviceDirectories = options.deviceDirectories
         settings.gpuSlices = options.gpuSlices
+        settings.sharedDirectories = paths.shared
         settings.clusterDomain = Self.clusterDomain
         settings.clusterDNS = ServiceRange.nameserver.description
         settings.nameservers = host.nameservers

@@ -40,6 +40,8 @@ public struct LabPaths: Sendable, Equatable {
     public var pods: String { state + "/pods" }
     /// What is kept of trials when their pods are gone.
     public var trials: String { state + "/trials" }
+    /// Directories of the machine that pods may read, a line each; absent until the owner lends one.
+    public var shared: String { state + "/shared" }
     public var volumes: String { state + "/volumes" }
     public var environments: String { state + "/environments" }
     public var settings: String { state + "/settings.yaml" }

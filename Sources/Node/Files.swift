@@ -121,6 +121,13 @@ enum Files {
         if symlink(target, path) != 0 { throw FileError(operation: "link", path: path, code: errno) }
     }
 
+    /// Without links, or `nil` where there is nothing.
+    static func realPath(_ path: String) -> String? {
+        guard let resolved = realpath(path, nil) else { return nil }
+        defer { free(resolved) }
+        return String(cString: resolved)
+    }
+
     static func rename(_ path: String, to target: String) throws(FileError) {
         if Glibc.rename(path, target) != 0 { throw FileError(operation: "replace", path: target, code: errno) }
     }

@@ -141,6 +141,16 @@ public final class NodeAgent: Sendable {
         try await worker.endEarly(container)
     }
 
+    /// What the primary container of a trial's pod has used, once it has ended.
+    public func spent(namespace: String, pod name: String, uid: String) async -> SpentResources? {
+        await kubelet.worker(for: ObjectKey(.pods, namespace: namespace, name: name), uid: uid).spent()
+    }
+
+    /// Where a volume lies that a pod's annotation keeps beyond the pod's end; `nil` where there is none.
+    public func keptVolume(namespace: String, pod name: String, uid: String, volume: String) async -> String? {
+        await kubelet.worker(for: ObjectKey(.pods, namespace: namespace, name: name), uid: uid).keptVolume(volume)
+    }
+
     /// On a full disk the Node of the last start is good enough.
     private func register() async throws {
         let context = kubelet.context

@@ -16,6 +16,8 @@ public struct NodeSettings: Sendable {
     public var deviceDirectories: [String]
     /// Among how many pods each GPU is shared.
     public var gpuSlices: Int
+    /// A file with directories that PersistentVolumes may lead to for reading, a path a line; it is read whenever it matters.
+    public var sharedDirectories: String?
     public var clusterDomain: String
     /// Where the names of the cluster are answered: what pods with the policy ClusterFirst ask; `nil` where nobody answers.
     public var clusterDNS: String?

@@ -15,6 +15,8 @@ struct PodRecord: Sendable, Equatable {
     /// The attempts that ran when the lab itself stopped the pod, by container, and when that was: written before the first signal.
     var stopped: [String: Int] = [:]
     var stoppedAt: Timestamp?
+    /// What the container of a trial has used, all its attempts together: nanoseconds of time and of processors, bytes.
+    var spent: [Int64] = []
 
     init(uid: String, namespace: String, name: String) {
         self.uid = uid
@@ -37,6 +39,7 @@ struct PodRecord: Sendable, Equatable {
         }
         for (container, attempt) in json["endedEarly"].members { endedEarly[container] = attempt.intValue }
         for (container, attempt) in json["stopped"].members { stopped[container] = attempt.intValue }
+        spent = json["spent"].elements.compactMap { $0.intValue.map(Int64.init) }
         stoppedAt = json["stoppedAt"].stringValue.flatMap { Timestamp(parsing: $0) }
     }
 
@@ -48,6 +51,7 @@ struct PodRecord: Sendable, Equatable {
         for (container, attempt) in endedEarly.sorted(by: { $0.key < $1.key }) { json["endedEarly"][container] = JSON(attempt) }
         for (container, attempt) in stopped.sorted(by: { $0.key < $1.key }) { json["stopped"][container] = JSON(attempt) }
         if let stoppedAt { json["stoppedAt"] = .string(stoppedAt.nano) }
+        if !spent.isEmpty { json["spent"] = .array(spent.map(JSON.int)) }
         try Files.write(json.encoded(), to: "\(directory)/pod.json")
     }
 }

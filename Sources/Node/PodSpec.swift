@@ -102,8 +102,8 @@ struct PodSpec: Sendable {
 enum TrialPods {
     static let label = "katib.kubeflow.org/trial"
     static let primaryContainer = "kindling.dev/primary-container"
-    /// An emptyDir that is left in place until the pod's object goes, for the metrics in it.
-    static let keptVolume = "kindling.dev/kept-volume"
+    /// The emptyDirs that are left in place until the pod's object goes, with commas between: for metrics and outputs in them.
+    static let keptVolumes = "kindling.dev/kept-volume"
     /// Upstream's sidecar; here an alias for the primary container's log.
     static let collector = "metrics-logger-and-collector"
 }

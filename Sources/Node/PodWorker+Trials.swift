@@ -1,6 +1,7 @@
 import Catalogue
 import Glibc
 import KubeModel
+import Sandbox
 
 extension PodWorker {
     /// How long a container that is ended early may take after SIGTERM.
@@ -34,13 +35,39 @@ extension PodWorker {
         while !Task.isCancelled, !isFinal(container) { await nextChange() }
     }
 
-    /// Removes the pod's volumes from disk, but for one that somebody outside still has to read: it goes with the pod's object.
+    /// Removes the pod's volumes from disk, but for those that somebody outside still has to read: they go with the pod's object.
     func removeVolumes() async throws {
         let pod = context.catalogue.get(key)
-        guard let pod, pod.uid == uid, let kept = pod.annotations[TrialPods.keptVolume] else {
+        guard let pod, pod.uid == uid, let text = pod.annotations[TrialPods.keptVolumes] else {
             return try await context.runtime.remove(directory.volumes)
         }
-        for name in Files.list(directory.volumes) where name != kept { try await context.runtime.remove("\(directory.volumes)/\(name)") }
+        let kept = text.split(separator: ",").map(String.init)
+        for name in Files.list(directory.volumes) where !kept.contains(name) { try await context.runtime.remove("\(directory.volumes)/\(name)") }
+    }
+
+    /// Where a volume of this pod is that was kept; `nil` where there is none.
+    func keptVolume(_ name: String) -> String? {
+        guard let pod = context.catalogue.get(key), pod.uid == uid, let text = pod.annotations[TrialPods.keptVolumes],
+            text.split(separator: ",").contains(where: { $0 == name })
+        else { return nil }
+        let path = "\(directory.volumes)/\(name)"
+        return Files.isDirectory(path) ? path : nil
+    }
+
+    /// What the primary container has used, all its attempts together; `nil` where nothing tells.
+    func spent() -> SpentResources? {
+        // Once the pod is cleaned up, its supervisors' records are gone.
+        if let spent = record?.spent, spent.count == 3 {
+            return SpentResources(wallNanoseconds: spent[0], cpuNanoseconds: spent[1], memoryPeakBytes: spent[2])
+        }
+        guard let pod = context.catalogue.get(key), pod.uid == uid, let container = pod.annotations[TrialPods.primaryContainer] else { return nil }
+        let all = directory.attemptNumbers(of: container).compactMap { SpentResources.read(stateDirectory: directory.attempt($0, of: container)) }
+        return all.isEmpty ? nil : all.dropFirst().reduce(all[0], +)
+    }
+
+    func noteSpent() {
+        guard record?.spent.isEmpty == true, let spent = spent() else { return }
+        record?.spent = [spent.wallNanoseconds, spent.cpuNanoseconds, spent.memoryPeakBytes]
     }
 
     /// Where a directory that a container sees is on this machine: the emptyDir that is mounted exactly there. Waits until the

@@ -174,6 +174,7 @@ actor PodWorker {
                 try await context.runtime.remove(directory.shared)
             }
             try await removeVolumes()
+            noteSpent()
             try await context.runtime.remove(directory.containers)
             // A later daemon must not think that address and devices are still this pod's.
             record?.address = ""

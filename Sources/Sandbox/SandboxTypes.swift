@@ -40,6 +40,32 @@ public struct SetupFailure: Error, Sendable, Equatable, CustomStringConvertible 
     public var description: String { message }
 }
 
+/// What a container that has ended has used.
+public struct SpentResources: Sendable, Equatable {
+    /// From the program's start to its end, in nanoseconds.
+    public var wallNanoseconds: Int64
+    /// User and system, of all its processes.
+    public var cpuNanoseconds: Int64
+    /// The most that its control group held, caches of files included; without a group, the most of its largest process. In bytes.
+    public var memoryPeakBytes: Int64
+
+    public init(wallNanoseconds: Int64, cpuNanoseconds: Int64, memoryPeakBytes: Int64) {
+        self.wallNanoseconds = wallNanoseconds
+        self.cpuNanoseconds = cpuNanoseconds
+        self.memoryPeakBytes = memoryPeakBytes
+    }
+
+    /// Of a container's state directory; `nil` while it runs, and where its supervisor was killed.
+    public static func read(stateDirectory: String) -> SpentResources? { ExitRecord.spent(stateDirectory) }
+
+    /// Of runs that followed each other.
+    public static func + (first: SpentResources, second: SpentResources) -> SpentResources {
+        SpentResources(
+            wallNanoseconds: first.wallNanoseconds + second.wallNanoseconds, cpuNanoseconds: first.cpuNanoseconds + second.cpuNanoseconds,
+            memoryPeakBytes: max(first.memoryPeakBytes, second.memoryPeakBytes))
+    }
+}
+
 /// A resource snapshot of a running container.
 public struct SandboxStatistics: Sendable, Equatable {
     /// Processor time used so far, user and system, in nanoseconds.

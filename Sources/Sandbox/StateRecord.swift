@@ -86,6 +86,13 @@ extension ExitRecord {
         return record
     }
 
+    static func spent(_ stateDirectory: String) -> SpentResources? {
+        guard let fields = try? Fields.read("\(stateDirectory)/exit"), fields.integer("started") > 0 else { return nil }
+        return SpentResources(
+            wallNanoseconds: max(0, fields.integer("finished") - fields.integer("started")), cpuNanoseconds: fields.integer("cpu"),
+            memoryPeakBytes: fields.integer("memory_peak"))
+    }
+
     static func lost(startedAt: Int64, step: String) -> ExitRecord {
         let message =
             "the container's supervisor is gone and left no exit record; it was killed, or the machine restarted. "

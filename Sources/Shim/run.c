@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -308,15 +309,21 @@ static struct outcome judge(int init_status) {
     return outcome;
 }
 
+static uint64_t nanoseconds(struct timeval time) { return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_usec * 1000; }
+
 static void finish(void) {
     int status = 0;
     struct pollfd more = {.fd = self.socket, .events = POLLIN};
     while (self.socket >= 0 && poll(&more, 1, 0) > 0) hear_init();
-    if (self.init > 0) waitpid(self.init, &status, 0);
+    struct rusage usage = {0};
+    if (self.init > 0) wait4(self.init, &status, 0, &usage);
     // Where processes are shared, the end of an init does not end the rest.
     if (self.spec.process_path) cgroups_kill(&self.groups);
     if (self.log) drain();
     struct outcome outcome = judge(status);
+    outcome.cpu_ns = nanoseconds(usage.ru_utime) + nanoseconds(usage.ru_stime);
+    outcome.memory_peak = (uint64_t)usage.ru_maxrss * 1024;
+    cgroups_spent(&self.groups, &outcome.cpu_ns, &outcome.memory_peak);
     if (self.spec.state_directory) record_exit(&self.spec, &outcome);
     tell(self.started ? KSB_EVENT_EXITED : KSB_EVENT_FAILED, &outcome);
     // Nobody waits for this.

@@ -87,6 +87,8 @@ int cgroups_join(const struct cgroups *groups, pid_t pid);
 int cgroups_limit(const struct cgroups *groups, const struct spec *spec);
 bool cgroups_limit_memory(const struct cgroups *groups);
 uint64_t cgroups_oom_kills(const struct cgroups *groups);
+/// What the container's groups have counted; what none of them counts stays as it is. In nanoseconds and bytes.
+void cgroups_spent(const struct cgroups *groups, uint64_t *cpu_ns, uint64_t *memory_peak);
 /// Ends every process of the container by its group.
 void cgroups_kill(const struct cgroups *groups);
 void cgroups_remove(const struct cgroups *groups);
@@ -123,6 +125,7 @@ struct outcome {
     int signal;
     bool oom_killed;
     int64_t started_ns, finished_ns;
+    uint64_t cpu_ns, memory_peak;  // of all its processes, or of the largest where no group counts
     const struct failure *failure;
 };
 /// The spec itself, for those who join the container later.

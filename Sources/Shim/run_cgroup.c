@@ -151,6 +151,22 @@ uint64_t cgroups_oom_kills(const struct cgroups *groups) {
     return at ? strtoull(at + strlen("oom_kill "), NULL, 10) : 0;
 }
 
+static void count(const char *directory, const char *name, const char *key, uint64_t unit, uint64_t *value) {
+    char text[1024];
+    if (!directory || !read_text(directory, name, text, sizeof text)) return;
+    const char *at = strstr(text, key);
+    if (at) *value = strtoull(at + strlen(key), NULL, 10) * unit;
+}
+
+void cgroups_spent(const struct cgroups *groups, uint64_t *cpu_ns, uint64_t *memory_peak) {
+    const char *const *directory = groups->directory;
+    count(directory[CGROUP_UNIFIED], "cpu.stat", "usage_usec ", 1000, cpu_ns);
+    count(directory[CGROUP_UNIFIED], "memory.peak", "", 1, memory_peak);
+    count(directory[CGROUP_CPU], "cpuacct.usage", "", 1, cpu_ns);
+    count(directory[CGROUP_CPUACCT], "cpuacct.usage", "", 1, cpu_ns);
+    count(directory[CGROUP_MEMORY], "memory.max_usage_in_bytes", "", 1, memory_peak);
+}
+
 void cgroups_kill(const struct cgroups *groups) {
     const char *unified = groups->directory[CGROUP_UNIFIED];
     if (unified && write_file(unified, "cgroup.kill", "1")) return;

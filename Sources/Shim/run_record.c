@@ -101,6 +101,7 @@ void record_exit(const struct spec *spec, const struct outcome *outcome) {
     static struct text text;
     add(&text, "exit_code=%d\nsignal=%d\noom_killed=%d\n", outcome->exit_code, outcome->signal, outcome->oom_killed);
     add(&text, "started=%lld\nfinished=%lld\n", (long long)outcome->started_ns, (long long)outcome->finished_ns);
+    add(&text, "cpu=%llu\nmemory_peak=%llu\n", (unsigned long long)outcome->cpu_ns, (unsigned long long)outcome->memory_peak);
     if (outcome->failure) {
         struct failure copy = *outcome->failure;
         add(&text, "failure=%u\nerrno=%d\n", copy.kind, copy.error);

@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import KubeModel
 import Testing
 
@@ -25,6 +26,16 @@ import Testing
             #expect(catalogue.dependents(of: "00000000-0000-0000-0000-000000000009").map(\.name) == ["trial"])
             let put = try await catalogue.write { $0.put(ObjectKey(GroupResource("configmaps"), namespace: "default", name: "new"), ["data": [:]], intent: nil) }
             #expect(put.revision > 42)
+            // What the second version has added.
+            let run = TrialRun(trial: trial, wallSeconds: 1.5, cpuSeconds: 0.25, peakMemoryBytes: 4096, exitCode: 3, codeDigest: "d")
+            try await catalogue.write { $0.record(run) }
+            #expect(try catalogue.run(of: trial) == run)
+            let seen = try await DatabaseQueue(path: path).read {
+                try Row.fetchOne($0, sql: "SELECT wall_seconds, peak_memory_bytes, exit_code, code_digest, metrics FROM trials WHERE name = 'trial'")
+            }
+            let row = try #require(seen)
+            let (wall, memory, code, digest): (Double, Int64, Int, String) = (row["wall_seconds"], row["peak_memory_bytes"], row["exit_code"], row["code_digest"])
+            #expect(wall == 1.5 && memory == 4096 && code == 3 && digest == "d")
             try catalogue.close()
         }
     }

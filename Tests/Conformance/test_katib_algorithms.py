@@ -1,8 +1,6 @@
 """Tuning beyond random and grid: other algorithms, metrics files, early stopping, trials of any kind."""
 
-import importlib.util
 import json
-import os
 import subprocess
 import time
 
@@ -11,6 +9,7 @@ import yaml
 from kindlingtest.lab import ROOT, USER_NAMESPACE
 from kindlingtest.manifests import experiment
 from kindlingtest.manifests import job as make_job
+from kindlingtest.suggestion import suggestion_program
 
 NS = USER_NAMESPACE
 DOUBLE = {"name": "x", "parameterType": "double", "feasibleSpace": {"min": "0.01", "max": "0.99"}}
@@ -384,22 +383,6 @@ again, same = evolution.evolve(request, state.continuous)
 assert same == generation and again.restarts == state.restarts and (again.optimizer.mean == state.optimizer.mean).all()
 print(state.restarts, state.first_population, state.optimizer.population_size, min(entry["value"] for entry in request["given"]))
 """
-
-
-def suggestion_program(program, **options):
-    """Starts a Python program where the suggestion service's libraries and modules are."""
-    spec = importlib.util.spec_from_file_location("environments", ROOT / "etc" / "setup" / "environments.py")
-    setup = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(setup)
-    requirements = setup.SHIPPED / "suggestion.txt"
-    caches = [cache / "python" / f"suggestion-{setup.fingerprint('suggestion', requirements.read_bytes())}" for cache in (setup.default_cache(), setup.SYSTEM_CACHE)]
-    built = next(path for path in caches if (path / "environment.json").exists())
-    record = json.loads((built / "environment.json").read_text())
-    python = record["executable"]
-    packages = next((built / "root" / record["target"].lstrip("/") / "lib").glob("python3*/site-packages"))
-    service = ROOT / "etc" / "environments" / "katib-suggestion" / "opt" / "katib-suggestion"
-    environment = os.environ | {"PYTHONPATH": f"{packages}:{service}", "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.Popen([python, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **options)
 
 
 @pytest.mark.parametrize("strategy", ["none", "ipop", "bipop"])

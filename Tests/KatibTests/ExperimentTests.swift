@@ -114,7 +114,10 @@ import Testing
         ])
         #expect(pod.labels["katib.kubeflow.org/trial"] == job.name)
         #expect(pod.labels["katib.kubeflow.org/experiment"] == "e")
-        #expect(pod.spec["containers"][0]["env"] == [["name": "KATIB_TRIAL_NAME", "value": .string(job.name)]])
+        #expect(
+            pod.spec["containers"][0]["env"] == [
+                ["name": "KATIB_TRIAL_NAME", "value": .string(job.name)], ["name": "KINDLING_OUTPUT", "value": "/opt/output"],
+            ])
         #expect(pod.spec["containers"][1]["env"].isNull)
     }
 

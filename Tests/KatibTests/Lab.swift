@@ -12,7 +12,14 @@ import Testing
 actor MemoryArchive: TrialLogArchive {
     private(set) var logs: [String: [String]] = [:]
     func keep(_ lines: [TrialLogLine], trialUID: String) { logs[trialUID] = lines.map(\.text) }
-    func forget(trialUID: String) { logs[trialUID] = nil }
+    private(set) var outputs: Set<String> = []
+    func keepOutput(_ directory: String, trialUID: String) -> Bool { outputs.insert(trialUID).inserted }
+    func hasOutput(trialUID: String) -> Bool { outputs.contains(trialUID) }
+    func dropOutput(trialUID: String) { outputs.remove(trialUID) }
+    func forget(trialUID: String) {
+        logs[trialUID] = nil
+        outputs.remove(trialUID)
+    }
 }
 
 /// A lab without a node: jobs end as the test says, logs are what the test wrote.
@@ -65,6 +72,13 @@ final class Lab: TrialLogSource, @unchecked Sendable {
     func readFiles(_ container: TrialContainer, below directory: String, _ body: @Sendable (String, [UInt8]) async throws -> Void) async throws -> String? {
         nil
     }
+
+    /// What every trial has used.
+    var usage: TrialUsage?
+    func usage(of container: TrialContainer) async -> TrialUsage? { usage }
+    /// Where the volumes are that trials leave; `nil`: nowhere.
+    var volumes: String?
+    func volume(_ name: String, of container: TrialContainer) async -> String? { volumes.map { "\($0)/\(name)" } }
 
     func endEarly(_ container: TrialContainer) async throws {
         let name = trial(container)

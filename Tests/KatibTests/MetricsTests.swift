@@ -99,7 +99,7 @@ import Testing
         ])
         #expect(pod.spec["containers"][0]["volumeMounts"][0]["mountPath"] == "/katib")
         #expect(pod.spec["containers"][1]["volumeMounts"].elements.allSatisfy { $0["name"] != "metrics-volume" })
-        #expect(pod.annotations["kindling.dev/kept-volume"] == "metrics-volume")
+        #expect(pod.annotations["kindling.dev/kept-volume"] == "metrics-volume,kindling-output")
         #expect(pod.spec["volumes"].elements.contains { $0["name"] == "metrics-volume" && !$0["emptyDir"].isNull })
     }
 

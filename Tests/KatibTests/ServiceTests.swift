@@ -173,6 +173,29 @@ import Testing
         #expect(trials.allSatisfy { $0.spec["earlyStoppingRules"] == [rule] })
     }
 
+    @Test func aServiceThatCrashesIsToldOfUntilItAnswers() async throws {
+        let lab = try await Lab()
+        try await create(lab)
+        func set(_ state: JSON, restarts: Int, _ last: JSON = [:]) async throws {
+            try await lab.client.updateStatus(ObjectKey(.pods, namespace: "ns", name: "e-tpe")) { status in
+                status["podIP"] = "10.0.0.1"
+                status["containerStatuses"] = [["name": "suggestion", "state": state, "restartCount": JSON(restarts), "lastState": last]]
+            }
+            try await lab.settle()
+        }
+        let ended: JSON = ["terminated": ["exitCode": 3, "message": "ImportError: no module"]]
+        try await set(["waiting": ["reason": "CrashLoopBackOff", "message": "back-off 10s restarting failed container"]], restarts: 1, ended)
+        #expect(lab.condition("Waiting")["message"].stringValue?.contains("CrashLoopBackOff: its container suggestion ended with exit code 3: ImportError: no module; back-off") == true)
+        try await set(ended, restarts: 2, ended)
+        #expect(lab.condition("Waiting")["message"].stringValue?.contains("is started again: its container suggestion ended with exit code 3") == true)
+        // It runs once more and does not answer: still told.
+        try await set(["running": ["startedAt": .string(lab.client.now.description)]], restarts: 2, ended)
+        #expect(lab.condition("Waiting")["message"].stringValue?.contains("exit code 3") == true)
+        lab.service.answer.withLock { $0 = Self.good }
+        try await set(["running": [:]], restarts: 3, ended)
+        #expect(lab.condition("Waiting").isNull && lab.client.list(.trials).count == 2)
+    }
+
     @Test func aConfigurationThatCannotBeReadChangesNothing() async throws {
         let lab = try await Lab()
         try await configure(lab, "runtime: [")

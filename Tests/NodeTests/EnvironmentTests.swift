@@ -1,4 +1,5 @@
 import Catalogue
+import Glibc
 import Images
 import KubeModel
 import Registry
@@ -191,5 +192,41 @@ import Testing
         #expect(throws: PodVolumes.Problem.self) { try prepare([directory], "\(directory)/../../etc") }
         #expect(throws: PodVolumes.Problem.self) { try prepare([directory], "\(directory)x") }
         #expect(try prepare([directory], directory) == directory)
+    }
+
+    @Test func aDirectoryThatIsLentMayBeReadThroughAVolume() throws {
+        let directory = try Temporary.make()
+        defer { Temporary.remove(directory) }
+        try Files.makeDirectory("\(directory)/data/inner")
+        try Files.makeDirectory("\(directory)/other")
+        try Files.makeLink("\(directory)/data/link", to: "\(directory)/other")
+        var settings = NodeSettings(name: "n", stateDirectory: "\(directory)/state")
+        settings.sharedDirectories = "\(directory)/shared"
+        func prepare(_ path: String) throws -> PodVolumes.Prepared? {
+            let pod = spec {
+                $0["volumes"] = [["name": "d", "persistentVolumeClaim": ["claimName": "c"]]]
+                $0["securityContext"] = ["fsGroup": 4242]
+            }
+            let claim = StoredObject(
+                key: ObjectKey(.persistentVolumeClaims, namespace: pod.namespace, name: "c"), revision: 1,
+                value: ["spec": ["volumeName": "v"], "status": ["phase": "Bound"]], intent: nil)
+            let volume = StoredObject(
+                key: ObjectKey(.persistentVolumes, name: "v"), revision: 1, value: ["spec": ["hostPath": ["path": .string(path)]]], intent: nil)
+            let volumes = PodVolumes(pod: pod, directory: "\(directory)/v", settings: settings, fields: fields(pod), config: config) {
+                [claim.key: claim, volume.key: volume][$0]
+            }
+            return try volumes.prepare()["d"]
+        }
+        #expect(throws: PodVolumes.Problem.self, "nothing is lent yet") { try prepare("\(directory)/data") }
+        try Files.write("relative\n/\n\(directory)/data\n".utf8, to: "\(directory)/shared")
+        for path in ["\(directory)/data", "\(directory)/data/inner"] {
+            let prepared = try prepare(path)
+            #expect(prepared?.path == path && prepared?.readOnly == true)
+        }
+        var status = stat()
+        #expect(stat("\(directory)/data", &status) == 0 && status.st_gid != 4242, "the owner's files stay as they are")
+        for path in ["\(directory)/other", "\(directory)/data/link", "\(directory)/data/../other", "\(directory)/database"] {
+            #expect(throws: PodVolumes.Problem.self) { try prepare(path) }
+        }
     }
 }

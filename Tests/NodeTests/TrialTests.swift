@@ -71,6 +71,10 @@ struct TrialTests {
             seen.withLock { $0 += lines.map(\.text) }
         }
         #expect(problem == nil && seen.withLock { $0 } == ["score=1"], "read after the pod's end")
+        let agent = lab.agent
+        func kept(_ name: String) async -> String? { await agent.keptVolume(namespace: "default", pod: "kept", uid: pod.uid, volume: name) }
+        #expect(await kept("metrics") == "\(volumes)/metrics")
+        for other in ["other", "..", ""] { #expect(await kept(other) == nil) }
         try await lab.client.delete(lab.key("kept"), uid: pod.uid)
         try await lab.wait(lab.key("kept"), "deletion") { $0 == nil }
         for _ in 0..<500 where Files.isDirectory(volumes) { try await Task.sleep(for: .milliseconds(10)) }
@@ -128,6 +132,18 @@ struct TrialTests {
             seen.withLock { $0.append("\(name) \(bytes.count)") }
         }
         #expect(left == nil && seen.withLock { $0 } == ["a 1", "inner/b 2"], "links and FIFOs are passed over")
+    }
+}
+
+@Suite struct PodRecordTests {
+    @Test func aRecordComesBackAsItWasWritten() throws {
+        let directory = try Temporary.make()
+        defer { Temporary.remove(directory) }
+        var record = PodRecord(uid: "u", namespace: "n", name: "p")
+        record.spent = [1, 2, 1 << 40]
+        record.endedEarly = ["main": 1]
+        try record.write(to: directory)
+        #expect(PodRecord(directory: directory) == record)
     }
 }
 

@@ -44,6 +44,18 @@ struct EndingTests {
         }
     }
 
+    @Test func whatItHasSpentStaysInItsRecord() async throws {
+        try await withHarness { harness in
+            let work = "x = bytearray(50_000_000)\nimport time\nend = time.process_time() + 0.2\nwhile time.process_time() < end: pass"
+            let spec = try harness.spec("python3", "-c", work)
+            #expect(SpentResources.read(stateDirectory: spec.stateDirectory) == nil, "before it has run")
+            _ = try await harness.run(spec)
+            let spent = try #require(SpentResources.read(stateDirectory: spec.stateDirectory))
+            #expect(spent.cpuNanoseconds > 190_000_000 && spent.wallNanoseconds > 190_000_000 && spent.memoryPeakBytes > 50_000_000)
+            #expect((spent + spent).cpuNanoseconds == 2 * spent.cpuNanoseconds && (spent + spent).memoryPeakBytes == spent.memoryPeakBytes)
+        }
+    }
+
     @Test func termIsForwardedToTheProgram() async throws {
         try await withHarness { harness in
             let spec = try harness.shell("trap 'echo bye; exit 5' TERM; echo ready; while :; do sleep 0.02; done")

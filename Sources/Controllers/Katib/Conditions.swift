@@ -69,6 +69,8 @@ enum KatibLabel {
     static let suggestion = "katib.kubeflow.org/suggestion"
     /// On a trial's pod: the container whose output has the metrics. Node gives it one pipe for both streams.
     static let primaryContainer = "kindling.dev/primary-container"
-    /// On a trial's pod: an emptyDir that stays until the pod's object goes. Node knows it under the same name.
-    static let keptVolume = "kindling.dev/kept-volume"
+    /// On a trial's pod: emptyDirs that stay until the pod's object goes, with commas between. Node knows it under the same name.
+    static let keptVolumes = "kindling.dev/kept-volume"
+    /// On a trial's job: the digest of the code that it began with.
+    static let codeDigest = "kindling.dev/code-digest"
 }

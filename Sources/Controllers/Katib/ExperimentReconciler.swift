@@ -26,7 +26,7 @@ public struct ExperimentReconciler: Reconciler {
     }
 
     public func reconcile(_ key: ObjectKey) async throws -> ReconcileResult {
-        guard let experiment = client.get(key), !experiment.isBeingDeleted else { return .done }
+        guard let experiment = client.get(key), !experiment.isBeingDeleted, !TrialHistory.isImported(experiment) else { return .done }
         var status = ExperimentStatus(experiment, now: client.now)
         if status.isCompleted {
             if status.isToRestart {

@@ -1,10 +1,16 @@
 import Synchronization
 
-/// Where the logs of trials stay when their pods are gone.
+/// Where the logs and outputs of trials stay when their pods are gone.
 public protocol TrialLogArchive: Sendable {
     /// Puts the log in the place of an earlier one of that trial.
     /// - Parameter lines: in order; the first ones may have been left out.
     func keep(_ lines: [TrialLogLine], trialUID: String) async throws
+    /// Takes a directory over that nobody writes to any more.
+    /// - Returns: whether there is anything in it; an empty one is left where it is.
+    func keepOutput(_ directory: String, trialUID: String) async throws -> Bool
+    func hasOutput(trialUID: String) async -> Bool
+    func dropOutput(trialUID: String) async
+    /// Removes all that is kept of a trial.
     func forget(trialUID: String) async
 }
 

@@ -164,7 +164,8 @@ public struct SuggestionReconciler: Reconciler {
         draft.status["suggestionCount"] = JSON(assignments.count)
         let count = (suggestion.spec["requests"].intValue ?? 0) - assignments.count
         guard count > 0 else { return draft.take(.open) }
-        let request = SuggestionRequest(suggestion, trials: client.controlled(by: experiment, .trials), count: count)
+        var request = SuggestionRequest(suggestion, trials: client.controlled(by: experiment, .trials), count: count)
+        addHistory(of: experiment, to: &request)
         let reply = try await algorithm.suggest(request)
         var rules: [JSON] = []
         switch try await self.rules(of: stopping, request, experiment) {
@@ -187,6 +188,20 @@ public struct SuggestionReconciler: Reconciler {
         if !reply.settings.isEmpty {
             draft.status["algorithmSettings"] = .array(reply.settings.map { ["name": .string($0.name), "value": .string($0.value)] })
         }
+    }
+
+    /// Tells of the earlier trials that the experiment's annotation names. A history that is not there is none: the manifest may come
+    /// from another lab.
+    private func addHistory(of experiment: StoredObject, to request: inout SuggestionRequest) {
+        guard let name = experiment.annotations[TrialHistory.annotation] else { return }
+        guard let map = client.get(.configMaps, namespace: experiment.namespace, name: name) else {
+            guard request.given.isEmpty else { return }
+            let message = "the ConfigMap \(name) with earlier trials is not there: the search begins anew"
+            return client.event(experiment, type: "Warning", reason: "HistoryMissing", message: message)
+        }
+        let history = TrialHistory(configMap: map.value)
+        request.past = history.fitting(experiment.value).map { $0.trial(objective: experiment.spec["objective"]) }
+        request.pastDraws = history.draws
     }
 
     /// A service costs nothing while nobody asks it: it is made again when somebody does.

@@ -26,6 +26,19 @@ public struct TrialContainer: Sendable, Hashable {
     }
 }
 
+/// What a trial's container has used.
+public struct TrialUsage: Sendable {
+    public let wallSeconds: Double
+    public let cpuSeconds: Double
+    public let peakMemoryBytes: Int64
+
+    public init(wallSeconds: Double, cpuSeconds: Double, peakMemoryBytes: Int64) {
+        self.wallSeconds = wallSeconds
+        self.cpuSeconds = cpuSeconds
+        self.peakMemoryBytes = peakMemoryBytes
+    }
+}
+
 /// What the node does for trials: it implements this.
 public protocol TrialLogSource: Sendable {
     /// Reads a container's output (stdout and stderr in true order) from its first line, in batches and in order, until the
@@ -41,6 +54,12 @@ public protocol TrialLogSource: Sendable {
     /// their names.
     /// - Returns: why there is nothing to read, or what was left out; `nil` where all was read.
     func readFiles(_ container: TrialContainer, below directory: String, _ body: @Sendable (String, [UInt8]) async throws -> Void) async throws -> String?
+
+    /// What the container has used, all its attempts together; `nil` where nothing tells.
+    func usage(of container: TrialContainer) async -> TrialUsage?
+
+    /// Where a volume of the container's pod lies that is kept beyond its end; `nil` where there is none.
+    func volume(_ name: String, of container: TrialContainer) async -> String?
 
     /// Ends all processes of the container within a second; it counts as ended with 0, also after a crash of the daemon.
     func endEarly(_ container: TrialContainer) async throws

@@ -28,9 +28,11 @@ enum TrialPods {
         let collector = MetricsSource(trial.spec["metricsCollector"])
         if collector == .standardOutput || collector.directory != nil { addCollector(&pod, primary) }
         if case .custom = collector { addCustomCollector(&pod, trial.spec["metricsCollector"]["collector"]["customCollector"]) }
-        guard let directory = collector.directory else { return }
-        let containers = [primary] + [trial.spec["metricsCollector"]["collector"]["customCollector"]["name"].stringValue].compactMap { $0 }
-        addVolume(&pod, directory, containers)
+        if let directory = collector.directory {
+            let containers = [primary] + [trial.spec["metricsCollector"]["collector"]["customCollector"]["name"].stringValue].compactMap { $0 }
+            addVolume(&pod, directory, containers)
+        }
+        addOutput(&pod, primary)
     }
 
     private static func changeContainer(_ name: String, of pod: inout JSON, _ change: (inout JSON) -> Void) {
@@ -41,6 +43,13 @@ enum TrialPods {
             return container
         }
         pod["spec"]["containers"] = .array(containers)
+    }
+
+    private static func addOutput(_ pod: inout JSON, _ primary: String) {
+        guard var container = pod["spec"]["containers"].elements.first(where: { $0["name"].stringValue == primary }) else { return }
+        TrialOutputs.add(to: &pod, &container)
+        let changed = container
+        changeContainer(primary, of: &pod) { $0 = changed }
     }
 
     /// Metrics are collected by the daemon, so there is no sidecar as upstream's; but tools ask for its log by name, and
@@ -62,7 +71,8 @@ enum TrialPods {
     /// A container that has a volume of its own there keeps it. The node leaves this volume in place until the pod's object
     /// goes, so that the last values can be read after the pod's end, whenever that is.
     private static func addVolume(_ pod: inout JSON, _ directory: String, _ containers: [String]) {
-        pod["metadata"]["annotations"][KatibLabel.keptVolume] = .string(volume)
+        let kept = (pod["metadata"]["annotations"][KatibLabel.keptVolumes].stringValue ?? "").split(separator: ",").map(String.init)
+        if !kept.contains(volume) { pod["metadata"]["annotations"][KatibLabel.keptVolumes] = .string((kept + [volume]).joined(separator: ",")) }
         let others = pod["spec"]["volumes"].elements.filter { $0["name"].stringValue != volume }
         pod["spec"]["volumes"] = .array(others + [["name": .string(volume), "emptyDir": [:]]])
         for name in containers {
@@ -77,7 +87,7 @@ enum TrialPods {
     /// Gives a trial of pbt its directory on the Suggestion's volume (upstream: `mutateSuggestionVolume`). What its parent has
     /// left there is copied into it once, before the trial's first container starts. Upstream's service does that.
     private static func addCheckpoints(_ pod: inout JSON, _ trial: StoredObject, _ primary: String, _ catalogue: Catalogue) {
-        let key = ObjectKey(.suggestions, namespace: trial.namespace, name: trial.labels[KatibLabel.experiment] ?? "")
+        let key = ObjectKey(.suggestions, namespace: trial.namespace, name: TrialCopy.experiment(of: trial))
         guard let suggestion = catalogue.get(key), let directory = Suggestions.trialDirectory(suggestion) else { return }
         let name = "suggestion-volume"
         guard !pod["spec"]["volumes"].elements.contains(where: { $0["name"].stringValue == name }) else { return }

@@ -10,11 +10,11 @@ public struct TrialReconciler: Reconciler {
     public let name = "trial-controller"
     /// Reading the rest of a log is part of reconciling: others must not wait for it.
     public let concurrency = 8
-    private let client: Client
+    let client: Client
     private let collector: MetricsCollector
-    private let source: any TrialLogSource
-    private let archive: (any TrialLogArchive)?
-    private let logger: Logger
+    let source: any TrialLogSource
+    let archive: (any TrialLogArchive)?
+    let logger: Logger
 
     /// - Parameter archive: where logs stay when their pods are gone; without one they go with them.
     public init(registry: Registry, logs: any TrialLogSource, archive: (any TrialLogArchive)? = nil, logger: Logger = Logger(label: "katib")) {
@@ -49,6 +49,7 @@ public struct TrialReconciler: Reconciler {
             try await finalize(trial)
             return .done
         }
+        if TrialHistory.isImported(trial) { return .done }
         var state = State(trial, now: client.now)
         state.markCreated()
         guard let kind = try? client.registry.kind(of: trial.spec["runSpec"]) else {
@@ -76,6 +77,7 @@ public struct TrialReconciler: Reconciler {
         if !state.isCompleted {
             try await advance(&state, trial, job)
             try await save(state, trial)
+            if state.isCompleted { await dropOutputs(beside: trial) }
         }
         if state.isCompleted, trial.spec["retainRun"].boolValue != true, !job.isBeingDeleted {
             try await client.delete(jobKey, uid: job.uid, propagation: .background)
@@ -84,13 +86,18 @@ public struct TrialReconciler: Reconciler {
         return .done
     }
 
-    private func save(_ state: State, _ trial: StoredObject) async throws {
+    func save(_ state: State, _ trial: StoredObject) async throws {
         let result = state.result
         if result != trial.status { try await client.updateStatus(trial.key, uid: trial.uid) { $0 = result } }
     }
 
     /// Makes the trial's job. One that cannot be made is told of, and tried again later and later.
     private func begin(_ state: inout State, _ trial: StoredObject) async throws {
+        if let earlier = try TrialReuse.answer(for: trial, client) {
+            state.waitNoMore()
+            state.markRunning()
+            return try await answer(&state, trial, with: earlier)
+        }
         do {
             try await createJob(of: trial)
         } catch let problem as APIStatus where (400..<500).contains(problem.code) && problem.code != 409 {
@@ -107,6 +114,7 @@ public struct TrialReconciler: Reconciler {
     private func createJob(of trial: StoredObject) async throws {
         var job = trial.spec["runSpec"]
         job["metadata"]["ownerReferences"] = [Owners.reference(to: trial)]
+        if let digest = CodeDigest.of(trial, client) { job["metadata"]["annotations"][KatibLabel.codeDigest] = .string(digest) }
         do {
             try await client.create(job)
             client.event(trial, reason: "JobCreated", message: "Job \(trial.name) has been created")
@@ -146,6 +154,8 @@ public struct TrialReconciler: Reconciler {
     private func finish(_ state: inout State, _ trial: StoredObject, _ job: StoredObject, _ outcome: JobOutcome, _ pods: [StoredObject]) async throws {
         var collected = MetricsCollector.Result()
         let told = await keepLog(of: trial, pods)
+        await keepOutput(of: trial, pods)
+        await record(trial, job, pods)
         for pod in pods { collected = Self.join(collected, try await collector.result(trial, pod: pod)) }
         let names = Objective(trial.spec["objective"]).names
         let hasObjective = collected.summary.has(names[0])
@@ -171,23 +181,6 @@ public struct TrialReconciler: Reconciler {
             let why = stranger.map { ": \($0)" } ?? ""
             client.event(trial, type: "Warning", reason: "MetricsUnavailable", message: "Metrics are not available for Job \(job.name)\(why)")
         }
-    }
-
-    /// Keeps what the primary containers printed, before the job and its pods are deleted. That it cannot be kept does not
-    /// keep the trial from ending.
-    /// - Returns: its last lines.
-    private func keepLog(of trial: StoredObject, _ pods: [StoredObject]) async -> String {
-        let log = KeptLog()
-        let name = trial.spec["primaryContainerName"].stringValue ?? ""
-        do {
-            for pod in pods where hasEnded(pod, trial) {
-                try await source.read(TrialContainer(namespace: pod.namespace, pod: pod.name, podUID: pod.uid, container: name)) { log.append($0) }
-            }
-            if !pods.isEmpty { try await archive?.keep(log.lines, trialUID: trial.uid) }
-        } catch {
-            logger.warning("the log of a trial is not kept", metadata: ["trial": "\(trial.namespace)/\(trial.name)", "error": "\(error)"])
-        }
-        return log.told
     }
 
     /// What to say where none of the trial's pods has the container that its template calls the primary one; nil where one has it.
@@ -246,7 +239,7 @@ public struct TrialReconciler: Reconciler {
         return state.has("running") || state.has("terminated")
     }
 
-    private func hasEnded(_ pod: StoredObject, _ trial: StoredObject) -> Bool {
+    func hasEnded(_ pod: StoredObject, _ trial: StoredObject) -> Bool {
         let container = trial.spec["primaryContainerName"].stringValue
         return pod.status["containerStatuses"].elements.first { $0["name"].stringValue == container }?["state"].has("terminated") ?? false
     }

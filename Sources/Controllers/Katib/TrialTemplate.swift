@@ -41,7 +41,8 @@ enum TrialTemplate {
     static func trial(of experiment: StoredObject, assignment: JSON, catalogue: Catalogue) throws(Problem) -> JSON {
         let name = assignment["name"].stringValue ?? ""
         let template = experiment.spec["trialTemplate"]
-        var run = try runSpec(of: experiment, trial: name, assignment["parameterAssignments"].elements, catalogue)
+        let text = try text(of: experiment.value, catalogue: catalogue)
+        var run = try runSpec(of: experiment.value, template: text, trial: name, assignment["parameterAssignments"].elements)
         run["metadata"]["name"] = .string(name)
         run["metadata"]["namespace"] = .string(experiment.namespace)
         var labels = experiment.value["metadata"]["labels"].members
@@ -68,19 +69,22 @@ enum TrialTemplate {
         ]
     }
 
-    private static func runSpec(of experiment: StoredObject, trial: String, _ assignments: [JSON], _ catalogue: Catalogue) throws(Problem) -> JSON {
-        var text = try text(of: experiment.value, catalogue: catalogue)
+    /// What a trial of that name runs: the template filled in.
+    /// - Parameter text: the template's, as `text(of:catalogue:)` gives it.
+    static func runSpec(of experiment: JSON, template text: String, trial: String, _ assignments: [JSON]) throws(Problem) -> JSON {
+        var text = text
         let template = try object(from: text)
-        let isInline = !experiment.spec["trialTemplate"]["trialSpec"].isNull
+        let isInline = !experiment["spec"]["trialTemplate"]["trialSpec"].isNull
+        let namespace = experiment["metadata"]["namespace"].stringValue ?? ""
         var values: [String: String] = [:]
         for assignment in assignments { values[assignment["name"].stringValue ?? ""] = assignment["value"].stringValue ?? "" }
         var replacements: [(placeholder: String, value: String)] = []
         var assignedCount = 0
-        for parameter in experiment.spec["trialTemplate"]["trialParameters"].elements {
+        for parameter in experiment["spec"]["trialTemplate"]["trialParameters"].elements {
             let reference = parameter["reference"].stringValue ?? ""
             let value: String
             if let key = metaReference(reference) {
-                value = try metaValue(key, reference, template, trial: trial, namespace: experiment.namespace)
+                value = try metaValue(key, reference, template, trial: trial, namespace: namespace)
             } else if let assigned = values[reference] {
                 value = assigned
                 assignedCount += 1
@@ -90,7 +94,7 @@ enum TrialTemplate {
             replacements.append(("${trialParameters.\(parameter["name"].stringValue ?? "")}", value))
         }
         guard assignedCount == assignments.count else {
-            let references = experiment.spec["trialTemplate"]["trialParameters"].elements.compactMap { $0["reference"].stringValue }
+            let references = experiment["spec"]["trialTemplate"]["trialParameters"].elements.compactMap { $0["reference"].stringValue }
             let unused = values.keys.filter { !references.contains($0) }.sorted()
             throw Problem(
                 description: "unable to find parameter from ParameterAssignment in TrialParameters: \(unused.joined(separator: ", ")); "

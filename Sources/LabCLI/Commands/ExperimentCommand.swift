@@ -1,16 +1,20 @@
 import ArgumentParser
+import Katib
 import KubeModel
 
 struct ExperimentCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "experiment",
-        abstract: "Look at experiments and their trials.",
+        abstract: "Look at experiments and their trials, go on with them, take them in and out.",
         discussion: """
             Example:
               lab experiment show random-example -n kubeflow-user-example-com
               lab experiment compare first second
             """,
-        subcommands: [Show.self, Best.self, Compare.self, Importance.self, Plot.self])
+        subcommands: [
+            Show.self, Best.self, Compare.self, Importance.self, Plot.self, ExperimentResumeCommand.self, ExperimentExportStudyCommand.self,
+            ExperimentImportCommand.self,
+        ])
 
     /// The experiment of a name with all its trials.
     static func progress(_ name: String, _ namespace: NamespaceOption, _ client: APIClient) async throws -> ExperimentProgress {
@@ -25,6 +29,13 @@ struct ExperimentCommand: AsyncParsableCommand {
         return progress
     }
 
+    /// What an experiment began with.
+    static func line(about history: TrialHistory, _ objective: ObjectiveView) -> String {
+        let values = history.trials.compactMap { $0.value(of: objective.metric) }
+        let best = objective.isMaximized ? values.max() : values.min()
+        return "It began with \(history.trials.count) trials of \(history.source)" + (best.map { ", the best \(objective.metric) \(NumberText.short($0))" } ?? "")
+    }
+
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Show all trials, the best first, and what to try next.",
@@ -37,14 +48,22 @@ struct ExperimentCommand: AsyncParsableCommand {
         @OptionGroup var namespace: NamespaceOption
 
         func run() async throws {
-            let progress = try await APIClient.use { try await ExperimentCommand.progress(name, namespace, $0) }
+            let (progress, earlier) = try await APIClient.use { client in
+                let progress = try await ExperimentCommand.progress(name, namespace, client)
+                return (progress, try await HistorySource.earlier(than: progress.experiment, client))
+            }
             let now = Clock.now
+            if let earlier { Output.line(ExperimentCommand.line(about: earlier, progress.objective)) }
             if !progress.completion.hasEnded {
                 for line in progress.frame(now: now, width: 100, palette: .current) where !line.isEmpty { Output.line(line) }
                 Output.line()
             }
             for line in progress.summary(now: now, palette: .current) { Output.line(line) }
             if let spark = progress.sparkline(width: 60) { Output.line("Best so far, trial by trial: \(spark)") }
+            for (index, line) in progress.frontLines.enumerated() {
+                if index == 0 { Output.line() }
+                Output.line(line)
+            }
             Output.line()
             Output.line("What to try next:")
             for line in NextSteps(progress: progress, command: LabContext.current.command).lines { Output.line("  • \(line)") }
@@ -60,16 +79,25 @@ struct ExperimentCommand: AsyncParsableCommand {
                 Example:
                   lab experiment best random-example -n kubeflow-user-example-com -o json
                   python3 train.py $(lab experiment best train-x7k2p -o args)
+                  lab experiment best train-x7k2p --files model
                 """)
 
         @Argument(help: ArgumentHelp("The experiment.", valueName: "name")) var name: String
         @OptionGroup var namespace: NamespaceOption
         @Option(name: [.short, .long], help: ArgumentHelp("json or args", valueName: "format")) var output: String?
+        @Option(
+            help: ArgumentHelp("Copy what the trial wrote below $KINDLING_OUTPUT into a new directory.", valueName: "dir"), completion: .directory)
+        var files: String?
 
         func run() async throws {
             let progress = try await APIClient.use { try await ExperimentCommand.progress(name, namespace, $0) }
             guard let best = progress.best else {
                 throw CommandError("no trial of \(name) has reported \(progress.objective.metric)", reason: "NotFound")
+            }
+            if let files {
+                let uid = progress.objects[best.name]?["metadata"]["uid"].stringValue ?? ""
+                let count = try TrialFiles.copy(trialUID: uid, named: best.name, to: files)
+                Output.note("\(count) file\(count == 1 ? "" : "s") of \(best.name) copied to \(files)")
             }
             switch output {
             case nil:

@@ -55,10 +55,19 @@ struct ExportCommand: ParsableCommand {
     }
 
     private static func intent(_ object: ExportedObject) throws(CommandError) -> JSON {
-        if let intent = object.intent { return intent }
+        if let intent = object.intent { return Self.forOthers(intent) }
         let name = "\(object.kind.lowercased())/\(object.name)"
         if let owner = object.owner { throw CommandError("\(name) was made by the lab for \(owner): export that") }
         throw CommandError("\(name) was made by the lab itself: there is nothing that a user applied")
+    }
+
+    /// Without what only this lab makes something of.
+    static func forOthers(_ intent: JSON) -> JSON {
+        var intent = intent
+        guard intent["kind"].stringValue == "Experiment", intent["metadata"]["annotations"].has("kindling.dev/reuse") else { return intent }
+        intent.remove(path: ["metadata", "annotations", "kindling.dev/reuse"])
+        if intent["metadata"]["annotations"].members.isEmpty { intent.remove(path: ["metadata", "annotations"]) }
+        return intent
     }
 
     private func checker(_ reader: CatalogueReader) throws -> ExportCheck {

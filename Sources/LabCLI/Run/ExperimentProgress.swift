@@ -6,6 +6,8 @@ struct ExperimentProgress: ProgressModel {
     private(set) var experiment: JSON
     private(set) var objective: ObjectiveView
     private(set) var trials: [String: TrialView] = [:]
+    /// The Trials themselves, for what only some commands look at.
+    private(set) var objects: [String: JSON] = [:]
     private var lastBest = ""
 
     /// - Parameter trials: the API's trials.
@@ -62,6 +64,7 @@ struct ExperimentProgress: ProgressModel {
 
     mutating func update(related: JSON, isGone: Bool) -> [String] {
         let view = TrialView(related, objective: objective)
+        objects[view.name] = isGone ? nil : related
         if isGone {
             trials[view.name] = nil
             return []

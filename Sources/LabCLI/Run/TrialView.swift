@@ -64,6 +64,16 @@ struct ObjectiveView: Sendable, Equatable {
     let isMaximized: Bool
     let goal: Double?
     private let strategies: [String: String]
+    /// All that is aimed at: the objective, and the additional metrics that the annotation names.
+    let all: [Aim]
+
+    /// On an Experiment: the additional metrics that are aims too, with commas between. Which way is better is what their strategies say.
+    static let aimsAnnotation = "kindling.dev/objectives"
+
+    struct Aim: Sendable, Equatable {
+        let metric: String
+        let isMaximized: Bool
+    }
 
     init(_ experiment: JSON) {
         let objective = experiment["spec"]["objective"]
@@ -76,6 +86,11 @@ struct ObjectiveView: Sendable, Equatable {
             if let name = entry["name"].stringValue, let value = entry["value"].stringValue { strategies[name] = value }
         }
         self.strategies = strategies
+        let named = experiment["metadata"]["annotations"][Self.aimsAnnotation].stringValue ?? ""
+        let others = named.split(separator: ",").map { $0.filter { $0 != " " } }.filter(additional.contains)
+        let isMaximized = isMaximized
+        all = [Aim(metric: metric, isMaximized: isMaximized)]
+            + others.map { name in Aim(metric: name, isMaximized: strategies[name].map { $0 == "max" || ($0 == "latest" && isMaximized) } ?? isMaximized) }
     }
 
     /// `min`, `max` or `latest`; by default the extreme that the objective wants (katib, experiment defaults).

@@ -12,9 +12,11 @@ struct TrialPivot {
         // A temporary table: its columns have numeric affinity, so that `order by lr` compares numbers and `sgd` stays text.
         let parameters = try names("SELECT DISTINCT parameter FROM trial_parameters ORDER BY parameter")
         let metrics = try names("SELECT DISTINCT metric FROM trial_metrics ORDER BY metric")
-        let base = ["namespace", "name", "experiment", "status", "started", "completed"]
+        let texts = ["namespace", "name", "experiment", "status", "started", "completed", "code_digest"]
+        let numbers = ["wall_seconds", "cpu_seconds", "peak_memory_bytes", "exit_code"]
+        let base = texts + numbers
         let columns = Self.columns(base: base, parameters: parameters, metrics: metrics)
-        let definitions = base.map { "\"\($0)\" TEXT" } + columns.map { "\(Self.quoted($0)) NUMERIC" }
+        let definitions = texts.map { "\"\($0)\" TEXT" } + numbers.map { "\"\($0)\" NUMERIC" } + columns.map { "\(Self.quoted($0)) NUMERIC" }
         try database.execute(sql: "CREATE TEMP TABLE trials (\(definitions.joined(separator: ", ")))")
         var arguments: [String] = []
         func cases(_ names: [String], _ column: String, _ value: String) -> String {

@@ -8,6 +8,7 @@ enum Output {
     static func line(_ text: String = "") { write(text + "\n", to: STDOUT_FILENO) }
     static func text(_ text: String) { write(text, to: STDOUT_FILENO) }
     static func bytes(_ bytes: some Sequence<UInt8>) { write(Array(bytes), to: STDOUT_FILENO) }
+    static func errorBytes(_ bytes: some Sequence<UInt8>) { write(Array(bytes), to: STDERR_FILENO) }
     /// A remark that is not the command's result.
     static func note(_ text: String) { write(text + "\n", to: STDERR_FILENO) }
     /// Why the command failed: one line, whatever programs below have written.

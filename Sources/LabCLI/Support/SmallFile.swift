@@ -18,6 +18,17 @@ enum SmallFile {
         return bytes
     }
 
+    /// The first bytes of a file, at most so many.
+    static func start(of path: String, count: Int) throws(CommandError) -> [UInt8] {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        if descriptor < 0 { throw failure("read", path) }
+        defer { close(descriptor) }
+        var bytes = [UInt8](repeating: 0, count: count)
+        let found = Glibc.read(descriptor, &bytes, count)
+        if found < 0 { throw failure("read", path) }
+        return Array(bytes.prefix(found))
+    }
+
     static func read(_ descriptor: Int32, name: String) throws(CommandError) -> [UInt8] {
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 64 << 10)

@@ -8,7 +8,9 @@ struct ScriptFiles: Sendable, Equatable {
     let files: [String: [UInt8]]
 
     /// What a ConfigMap may hold (Kubernetes' MaxSecretSize), less room for names.
-    static let bytesMax = 1_000_000
+    static let configMapMax = 1_000_000
+    /// More is no code.
+    static let bytesMax = 64 << 20
 
     /// - Throws: `CommandError` where the script cannot be read, or it all is more than a ConfigMap holds.
     init(_ path: String) throws(CommandError) {
@@ -30,11 +32,14 @@ struct ScriptFiles: Sendable, Equatable {
         let total = found.values.reduce(0) { $0 + $1.count }
         guard total <= Self.bytesMax else {
             throw CommandError(
-                "\(path) and the modules beside it are \(total / 1024) KiB, and a ConfigMap holds 1 MiB: install what is large into an environment "
-                    + "and name that with --env")
+                "\(path) and the modules beside it are \(total >> 20) MiB, and at most \(Self.bytesMax >> 20) travel: install what is large into an "
+                    + "environment and name that with --env, or give data with --data")
         }
         files = found
     }
+
+    /// Whether a ConfigMap has no room for it.
+    var isLarge: Bool { files.values.reduce(0) { $0 + $1.count } > Self.configMapMax }
 
     init(script: String, files: [String: [UInt8]]) {
         self.script = script

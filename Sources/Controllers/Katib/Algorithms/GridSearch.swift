@@ -34,7 +34,7 @@ struct GridSearch: IndexedAlgorithm {
         var reply = SuggestionReply()
         var used: Set<String> = []
         // Without gaps, the n-th suggestion is the n-th combination.
-        var index = request.removed == 0 ? request.given.count : 0
+        var index = request.pastDraws + (request.removed == 0 ? request.given.count : 0)
         if request.removed > 0 { used = Set(request.given.map { Self.key($0["parameterAssignments"].elements.map { $0["value"].stringValue ?? "" }) }) }
         while reply.assignments.count < request.count {
             guard let assignment = assignment(at: index) else {

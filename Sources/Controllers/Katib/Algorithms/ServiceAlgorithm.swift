@@ -13,9 +13,10 @@ struct ServiceAlgorithm: SuggestionAlgorithm {
     func suggest(_ request: SuggestionRequest) async throws -> SuggestionReply {
         let suggestion = pod.suggestion
         let told = KatibMessages.experiment(experiment.value, settings: suggestion.status["algorithmSettings"])
+        let past = request.past.map { KatibMessages.trial($0, state: .succeeded) }
         let message: JSON = [
-            "experiment": told, "trials": .array(Self.trials(request, pod.client, experiment)), "current_request_number": JSON(request.count),
-            "total_request_number": JSON(request.given.count + request.count),
+            "experiment": told, "trials": .array(past + Self.trials(request, pod.client, experiment)), "current_request_number": JSON(request.count),
+            "total_request_number": JSON(past.count + request.given.count + request.count),
         ]
         let answer = try await pod.ask { call in
             if !Suggestions.has(suggestion, "Running") {

@@ -102,6 +102,10 @@ struct ServicePod: Sendable {
         case .unavailable:
             let started = pod.status["containerStatuses"][0]["state"]["running"]["startedAt"].stringValue.flatMap { Timestamp(parsing: $0) }
             guard let started, client.now.seconds - started.seconds > Self.patience else {
+                // One that has crashed before is told of until it answers.
+                if let crash = pod.status["containerStatuses"].elements.lazy.compactMap(Self.crash).first {
+                    return .notReady("The suggestion service \(pod.name) is started again: \(crash)", isBlocked: true, retryAfter: Self.pause)
+                }
                 return .notReady(Wording.notReady, isBlocked: false, retryAfter: Self.pause)
             }
             return .notReady("The suggestion service \(pod.name) does not answer: \(status.message)", isBlocked: true, retryAfter: Self.longPause)
@@ -116,8 +120,8 @@ struct ServicePod: Sendable {
         for status in statuses {
             guard let reason = status["state"]["waiting"]["reason"].stringValue, reason != "ContainerCreating" else { continue }
             let message = status["state"]["waiting"]["message"].stringValue ?? ""
-            let isCrashing = reason == "CrashLoopBackOff"
-            return .notReady("The suggestion service \(pod.name): \(reason): \(message)", isBlocked: !isCrashing, retryAfter: nil)
+            let told = crash(of: status).map { "\($0); \(message)" } ?? message
+            return .notReady("The suggestion service \(pod.name): \(reason): \(told)", isBlocked: true, retryAfter: nil)
         }
         let unscheduled = pod.status["conditions"].elements.first { $0["type"].stringValue == "PodScheduled" && $0["status"].stringValue == "False" }
         if let message = unscheduled?["message"].stringValue {
@@ -125,9 +129,21 @@ struct ServicePod: Sendable {
         }
         let isRunning = !statuses.isEmpty && statuses.allSatisfy { $0["state"].has("running") }
         guard isRunning, !(pod.status["podIP"].stringValue ?? "").isEmpty, !pod.isBeingDeleted else {
+            if let crash = statuses.lazy.compactMap(crash).first {
+                return .notReady("The suggestion service \(pod.name) is started again: \(crash)", isBlocked: true, retryAfter: nil)
+            }
             return .notReady(Wording.notReady, isBlocked: false, retryAfter: nil)
         }
         return nil
+    }
+
+    /// How a container ended that the node has had to start again; `nil` where it has not.
+    private static func crash(of status: JSON) -> String? {
+        guard (status["restartCount"].intValue ?? 0) > 0 || status["state"]["waiting"]["reason"].stringValue == "CrashLoopBackOff" else { return nil }
+        let ended = status["state"].has("terminated") ? status["state"]["terminated"] : status["lastState"]["terminated"]
+        guard let code = ended["exitCode"].intValue else { return nil }
+        let words = ended["message"].stringValue.map { ": \($0.suffix(300))" } ?? ""
+        return "its container \(status["name"].stringValue ?? "") ended with exit code \(code)\(words)"
     }
 
     private func create() async throws {

@@ -22,7 +22,7 @@ extension IndexedAlgorithm {
     func suggest(_ request: SuggestionRequest) -> SuggestionReply {
         var reply = SuggestionReply()
         for index in 0..<request.count {
-            guard let assignment = assignment(at: request.given.count + request.removed + index) else {
+            guard let assignment = assignment(at: request.pastDraws + request.given.count + request.removed + index) else {
                 reply.state = .exhausted
                 break
             }
@@ -38,6 +38,10 @@ struct SuggestionRequest: Sendable {
     var given: [JSON] = []
     /// How many earlier suggestions were taken back, because fewer trials were to run at once.
     var removed = 0
+    /// Trials of earlier searches, as Trial objects: all have ended and have a value.
+    var past: [JSON] = []
+    /// How many draws of the same search came before this Experiment's first.
+    var pastDraws = 0
     /// The trials that there are, in the order of their suggestions.
     var trials: [SuggestionTrial] = []
     /// How many more are wanted.
