@@ -83,6 +83,8 @@ extension ResourceHandler {
             let current = Self.scale(of: object.value, target.kind)
             wanted = type == .json ? try JSONPatch.apply(body.value, to: current) : MergePatch.apply(body.value, to: current)
         }
+        try Registry.checkName(of: wanted, name)
+        try Registry.checkPlace(of: wanted, target.kind, namespace: target.namespace ?? "")
         guard let replicas = wanted["spec"]["replicas"].intValue ?? (wanted["spec"].has("replicas") ? nil : 0), replicas >= 0 else {
             let cause = APIStatus.Cause.invalid("spec.replicas", wanted["spec"]["replicas"], "must be greater than or equal to 0")
             throw APIStatus.invalid(kind: "Scale", group: "autoscaling", name: name, causes: [cause])
