@@ -56,8 +56,14 @@ extension Registry {
         return namespace
     }
 
+    /// What an object calls itself must be what its request calls it (upstream: handlers/rest.go checkName). Nothing said is nothing wrong.
+    public static func checkName(of object: JSON, _ name: String) throws(APIStatus) {
+        guard let own = object["metadata"]["name"].stringValue, !own.isEmpty, own != name else { return }
+        throw .badRequest("the name of the object (\(own)) does not match the name on the URL (\(name))")
+    }
+
     /// An object that names another namespace than its request is not moved (upstream: rest.EnsureObjectNamespaceMatchesRequestNamespace).
-    static func checkPlace(of object: JSON, _ kind: Kind, namespace: String) throws(APIStatus) {
+    public static func checkPlace(of object: JSON, _ kind: Kind, namespace: String) throws(APIStatus) {
         guard kind.isNamespaced, let own = object["metadata"]["namespace"].stringValue, !own.isEmpty, own != namespace else { return }
         throw .badRequest("the namespace of the provided object does not match the namespace sent on the request")
     }

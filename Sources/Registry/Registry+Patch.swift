@@ -77,6 +77,8 @@ extension Registry {
         if applied["metadata"].has("managedFields"), !applied["metadata"]["managedFields"].elements.isEmpty {
             throw APIStatus.badRequest("metadata.managedFields must be nil")
         }
+        try Self.checkName(of: applied, key.name)
+        try Self.checkPlace(of: applied, kind, namespace: key.namespace)
         guard catalogue.get(key) != nil else {
             if subresource != nil { throw APIStatus.notFound(kind.plural, group: kind.group, name: key.name) }
             return try await createByApply(kind, key, applied, options, warnings)

@@ -57,9 +57,8 @@ extension Registry {
 
     private static func replicas(_ wanted: JSON, _ old: StoredObject, _ kind: Kind) throws(APIStatus) -> Int {
         try checkType(wanted)
-        if let name = wanted["metadata"]["name"].stringValue, !name.isEmpty, name != old.name {
-            throw .badRequest("the name of the object (\(name)) does not match the name on the URL (\(old.name))")
-        }
+        try checkName(of: wanted, old.name)
+        try checkPlace(of: wanted, kind, namespace: old.namespace)
         if let uid = wanted["metadata"]["uid"].stringValue, !uid.isEmpty, uid != old.uid {
             let problem = "Precondition failed: UID in precondition: \(uid), UID in object meta: \(old.uid)"
             throw .conflict(kind.plural, group: kind.group, name: old.name, problem)

@@ -20,9 +20,7 @@ extension Registry {
     private func updateDecoded(
         _ kind: Kind, namespace: String, name: String, _ object: JSON, subresource: String?, _ options: WriteOptions
     ) async throws -> WriteResult {
-        if let own = object["metadata"]["name"].stringValue, own != name {
-            throw APIStatus.badRequest("the name of the object (\(own)) does not match the name on the URL (\(name))")
-        }
+        try Self.checkName(of: object, name)
         try Self.checkPlace(of: object, kind, namespace: namespace)
         let wanted = object["metadata"]["resourceVersion"].stringValue ?? ""
         if wanted.isEmpty, kind.isCustom, options.origin == .user {

@@ -134,6 +134,14 @@ enum Depth: String, CaseIterable, Sendable {
         #expect(
             try await refusal(.PATCH, "\(path)/a", ["metadata": ["name": "b"]], "application/merge-patch+json")
                 == "400 the name of the object (b) does not match the name on the URL (a)")
+        let apply = "application/apply-patch+yaml"
+        #expect(try await refusal(.PATCH, "\(path)/a?fieldManager=m", elsewhere, apply) == problem)
+        // Neither applied to another object nor made under another name.
+        for name in ["b", "none"] {
+            #expect(
+                try await refusal(.PATCH, "\(path)/\(name)?fieldManager=m", map, apply)
+                    == "400 the name of the object (a) does not match the name on the URL (\(name))")
+        }
         #expect(
             try await refusal(.DELETE, "\(path)/a", ["preconditions": ["uid": "other"]])
                 == "409 Operation cannot be fulfilled on ConfigMap \"a\": the UID in the precondition (other) does not match the UID in record (\(object.uid)). "
