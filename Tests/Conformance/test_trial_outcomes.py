@@ -69,6 +69,8 @@ def test_metrics_are_there_while_a_trial_runs(lab, ns, shows):
             break
     assert rows[0]["latest"] == "0.125" and rows[0]["min"] == 0.125 and rows[0]["max"] > 0.3
     assert sql(lab, f"select status, score from trials where namespace = '{ns}'")[0]["score"] == rows[0]["max"]
+    shown = lab.lab("experiment", "show", "live", "-n", ns).stdout
+    assert f"score {rows[0]['max']} so far" in shown, shown
     shows(f"{rows[0]} of a trial that runs")
 
 

@@ -48,13 +48,15 @@ struct ExperimentCommand: AsyncParsableCommand {
         @OptionGroup var namespace: NamespaceOption
 
         func run() async throws {
-            let (progress, earlier) = try await APIClient.use { client in
+            let (found, earlier) = try await APIClient.use { client in
                 let progress = try await ExperimentCommand.progress(name, namespace, client)
                 return (progress, try await HistorySource.earlier(than: progress.experiment, client))
             }
+            var progress = found
             let now = Clock.now
             if let earlier { Output.line(ExperimentCommand.line(about: earlier, progress.objective)) }
             if !progress.completion.hasEnded {
+                progress.live = TrialSteps.live(of: progress)
                 for line in progress.frame(now: now, width: 100, palette: .current) where !line.isEmpty { Output.line(line) }
                 Output.line()
             }

@@ -1,5 +1,4 @@
 import ArgumentParser
-import GRDB
 import Katib
 import KubeModel
 
@@ -24,31 +23,11 @@ struct ExperimentExportStudyCommand: AsyncParsableCommand {
         let views = progress.ordered.filter(\.hasEnded)
         guard !views.isEmpty else { throw CommandError("no trial of \(name) has ended") }
         let trials = views.map { PastTrial(trial: progress.objects[$0.name] ?? .null) }
-        let steps = Self.steps(of: progress)
+        let steps = TrialSteps.all(of: progress)
         try OptunaWriter(experiment: progress.experiment, objectives: progress.objective.all.map { ($0.metric, $0.isMaximized) }, trials: trials, steps: steps)
             .write(to: file)
         let left = progress.trials.count - trials.count
         Output.line("\(trials.count) trials of \(name) are in \(file)" + (left > 0 ? "; \(left) have not ended" : ""))
-    }
-
-    /// What the trials told of the objective, one after the other. Only the lab's owner may read them; others export without.
-    private static func steps(of progress: ExperimentProgress) -> [String: [String]] {
-        let context = LabContext.current
-        guard let reader = try? CatalogueReader(path: context.paths.catalogue, command: context.command) else { return [:] }
-        let sql = "SELECT trial, value FROM metrics WHERE namespace = ? AND experiment = ? AND name = ? ORDER BY trial, sequence"
-        let arguments: StatementArguments = [
-            progress.experiment["metadata"]["namespace"].stringValue ?? "", progress.name, progress.objective.metric,
-        ]
-        let rows = try? reader.read { database in
-            var steps: [String: [String]] = [:]
-            let cursor = try Row.fetchCursor(database, sql: sql, arguments: arguments)
-            while let row = try cursor.next() {
-                let trial: String = row[0]
-                if steps[trial, default: []].count < OptunaWriter.stepsMax { steps[trial, default: []].append(row[1]) }
-            }
-            return steps
-        }
-        return rows ?? [:]
     }
 }
 

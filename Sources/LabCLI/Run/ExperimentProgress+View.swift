@@ -31,10 +31,12 @@ extension ExperimentProgress {
             let age = DisplayWidth.padded(trial.duration(now: now).map(ClockText.short) ?? "", 6)
             lines.append(
                 "  " + palette.busy("●") + " " + palette.faint(age) + " "
-                    + DisplayWidth.fit("\(trial.name)  \(trial.parameterText)", width - 12))
+                    + DisplayWidth.fit("\(trial.name)  \(trial.parameterText)\(told(by: trial))", width - 12))
         }
         return lines
     }
+
+    private func told(by trial: TrialView) -> String { live[trial.name].map { "  \(objective.metric) \(NumberText.short($0)) so far" } ?? "" }
 
     private func heading(_ now: Timestamp, _ width: Int, _ palette: Palette) -> String {
         var right = elapsed(now: now).map(ClockText.short) ?? ""

@@ -8,6 +8,8 @@ struct ExperimentProgress: ProgressModel {
     private(set) var trials: [String: TrialView] = [:]
     /// The Trials themselves, for what only some commands look at.
     private(set) var objects: [String: JSON] = [:]
+    /// What trials that run have told of the objective so far, by their names. Katib's objects have it only at a trial's end.
+    var live: [String: String] = [:]
     private var lastBest = ""
 
     /// - Parameter trials: the API's trials.
