@@ -36,6 +36,9 @@ def pytest_generate_tests(metafunc):
     if "place" in metafunc.fixturenames:
         marker = metafunc.definition.get_closest_marker("accounts")
         wanted = marker.args if marker else ("root", "user")
+        thorough = metafunc.config.getoption("--full") or metafunc.config.getoption("--labs")
+        if metafunc.definition.get_closest_marker("same_for_all") and not thorough:
+            wanted = ["user"]
         metafunc.parametrize("place", [kind for kind in kinds(metafunc.config) if kind in wanted], indirect=True, scope="session")
 
 

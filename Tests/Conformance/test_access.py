@@ -18,6 +18,8 @@ import yaml
 from kindlingtest.lab import KUBECTL
 from kindlingtest.manifests import pod
 
+pytestmark = pytest.mark.same_for_all
+
 GROUP = "rbac.authorization.k8s.io"
 
 

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+pytestmark = pytest.mark.same_for_all
+
 
 def policy(name, spec, group="apps", resources=("deployments",)):
     rules = [{"apiGroups": [group], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": list(resources)}]

@@ -7,6 +7,8 @@ import pytest
 import yaml
 from kindlingtest.manifests import shell
 
+pytestmark = pytest.mark.same_for_all
+
 DEPLOYED = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "labels": {"app": "x"}}, "data": {"a": "1", "b": "2"}}
 GROUPS = ["v1", "batch/v1", "apps/v1", "storage.k8s.io/v1", "apiextensions.k8s.io/v1", "kubeflow.org/v1beta1", "kubeflow.org/v1", "argoproj.io/v1alpha1"]
 

@@ -4,7 +4,10 @@ import base64
 import json
 import subprocess
 
+import pytest
 from kubernetes import client
+
+pytestmark = pytest.mark.same_for_all
 
 CLIENT = "kubernetes.io/kube-apiserver-client"
 

@@ -7,6 +7,8 @@ import pytest
 from kindlingtest.manifests import shell
 from kubernetes import client, dynamic
 
+pytestmark = pytest.mark.same_for_all
+
 
 def test_the_node_holds_a_lease(lab, shows):
     node = lab.list("nodes")[0]

@@ -6,6 +6,8 @@ import pytest
 from kubernetes import client, watch
 from test_webhooks import Webhook
 
+pytestmark = pytest.mark.same_for_all
+
 GROUP = "sea.example.com"
 
 

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+pytestmark = pytest.mark.same_for_all
+
 
 def definition(kind="Glider", properties=None, rules=(), **version):
     plural = f"{kind.lower()}s"

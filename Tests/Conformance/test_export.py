@@ -7,6 +7,8 @@ import yaml
 from kindlingtest.lab import USER_NAMESPACE
 from kindlingtest.manifests import claim, job, path_of, seed, shell, workflow
 
+pytestmark = pytest.mark.same_for_all
+
 SEEDS = ["experiment.yaml", "pvc.yaml", "workflow.yaml", "dex-config.yaml"]
 SERVER_MADE = {"uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "selfLink", "ownerReferences", "deletionTimestamp"}
 

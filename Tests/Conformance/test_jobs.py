@@ -2,7 +2,10 @@
 
 import json
 
+import pytest
 from kindlingtest.manifests import job
+
+pytestmark = pytest.mark.same_for_all
 
 
 def pods_of(lab, ns, name):

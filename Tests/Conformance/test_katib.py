@@ -6,6 +6,8 @@ import pytest
 from kindlingtest.lab import USER_NAMESPACE
 from kindlingtest.manifests import experiment, path_of, seed
 
+pytestmark = pytest.mark.same_for_all
+
 NS = USER_NAMESPACE
 
 

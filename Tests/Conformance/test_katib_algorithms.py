@@ -11,6 +11,8 @@ from kindlingtest.manifests import experiment
 from kindlingtest.manifests import job as make_job
 from kindlingtest.suggestion import suggestion_program
 
+pytestmark = pytest.mark.same_for_all
+
 NS = USER_NAMESPACE
 DOUBLE = {"name": "x", "parameterType": "double", "feasibleSpace": {"min": "0.01", "max": "0.99"}}
 

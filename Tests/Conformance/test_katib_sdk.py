@@ -11,6 +11,8 @@ from kindlingtest.lab import USER_NAMESPACE
 from kindlingtest.manifests import experiment
 from kubeflow import katib
 
+pytestmark = pytest.mark.same_for_all
+
 NS = USER_NAMESPACE
 IMAGE = "sdk/test:1"
 # What the SDK imports, and pip, which tune() calls.

@@ -2,8 +2,11 @@
 
 import time
 
+import pytest
 from kindlingtest import exposition
 from kindlingtest.manifests import shell
+
+pytestmark = pytest.mark.same_for_all
 
 
 def metrics(lab):

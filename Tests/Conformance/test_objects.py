@@ -2,7 +2,10 @@
 
 import json
 
+import pytest
 from kindlingtest.manifests import claim, shell
+
+pytestmark = pytest.mark.same_for_all
 
 
 def config_map(name, **meta):

@@ -196,6 +196,7 @@ def test_two_labs_do_not_see_each_other(lab, place, shows):
         assert not other.close()
 
 
+@pytest.mark.same_for_all
 def test_many_services_at_once(lab, ns, shows):
     """More than one message to the kernel may hold that comes from a user's lab."""
     count = 200

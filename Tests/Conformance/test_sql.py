@@ -9,6 +9,8 @@ import pytest
 from kindlingtest.lab import USER_NAMESPACE
 from kindlingtest.manifests import experiment
 
+pytestmark = pytest.mark.same_for_all
+
 VIEWS = ["experiments", "trials", "metrics", "pods", "workflows", "steps"]
 
 

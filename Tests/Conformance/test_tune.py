@@ -6,6 +6,8 @@ import subprocess
 import pytest
 import yaml
 
+pytestmark = pytest.mark.same_for_all
+
 TRAIN = """
 import argparse
 from own.model import score

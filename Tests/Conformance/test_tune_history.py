@@ -11,6 +11,8 @@ import yaml
 from kindlingtest.manifests import experiment
 from kindlingtest.suggestion import suggestion_program
 
+pytestmark = pytest.mark.same_for_all
+
 X = [{"name": "x", "parameterType": "double", "feasibleSpace": {"min": "0", "max": "1"}}, {"name": "n", "parameterType": "int", "feasibleSpace": {"min": "1", "max": "4"}}]
 SCRIPT = "echo score=${trialParameters.x} cost=${trialParameters.n}"
 

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+pytestmark = pytest.mark.same_for_all
+
 POD = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {
     "nodeSelector": {"beta.kubernetes.io/os": "linux"},
     "containers": [{"name": "c", "image": "busybox", "resources": {"requests": {"memory": "67108864500m"}}}]}}

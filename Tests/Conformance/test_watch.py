@@ -8,7 +8,10 @@ import ssl
 import tempfile
 import threading
 
+import pytest
 import yaml
+
+pytestmark = pytest.mark.same_for_all
 
 
 class Connection:

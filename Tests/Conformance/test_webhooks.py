@@ -11,6 +11,8 @@ import time
 import pytest
 from kindlingtest.manifests import pod
 
+pytestmark = pytest.mark.same_for_all
+
 RULE = {"apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"], "operations": ["CREATE", "UPDATE", "DELETE"]}
 
 

@@ -6,6 +6,8 @@ import pytest
 from kindlingtest.lab import USER_NAMESPACE
 from kindlingtest.manifests import path_of, workflow
 
+pytestmark = pytest.mark.same_for_all
+
 NS = USER_NAMESPACE
 
 

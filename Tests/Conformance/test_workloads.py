@@ -2,7 +2,10 @@
 
 import json
 
+import pytest
 from kindlingtest.manifests import pod
+
+pytestmark = pytest.mark.same_for_all
 
 
 def template(labels, script="sleep 3600", **container):
