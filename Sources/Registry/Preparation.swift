@@ -57,6 +57,17 @@ extension Registry {
 
     /// Brings an object into the form in which it is stored: no unknown fields, no nulls, all defaults.
     func normalize(_ object: inout JSON, old: JSON?, _ kind: Kind, namespace: String) throws {
+        shape(&object, kind)
+        for rules in rules(for: kind) {
+            try rules.applyDefaults(&object, old, context(namespace: namespace))
+            if rules.addsParts, old == nil { kind.schema.applyDefaults(&object, functions: DefaultFunctions.all) }
+        }
+        fillStatus(&object, kind)
+        if kind.resource == .validatingAdmissionPolicies { PolicyTypeCheck.refresh(&object, old: old, kinds: kinds) }
+    }
+
+    /// What the schema alone makes of an object.
+    private func shape(_ object: inout JSON, _ kind: Kind) {
         object["apiVersion"] = .string(kind.apiVersion)
         object["kind"] = .string(kind.kind)
         kind.schema.prune(&object)
@@ -64,12 +75,16 @@ extension Registry {
         // Custom resources are stored as written: their schemas know no quantities upstream.
         if !kind.isCustom { kind.schema.canonicalizeQuantities(&object) }
         kind.schema.applyDefaults(&object, functions: DefaultFunctions.all)
-        for rules in rules(for: kind) {
-            try rules.applyDefaults(&object, old, context(namespace: namespace))
-            if rules.addsParts, old == nil { kind.schema.applyDefaults(&object, functions: DefaultFunctions.all) }
-        }
-        fillStatus(&object, kind)
-        if kind.resource == .validatingAdmissionPolicies { PolicyTypeCheck.refresh(&object, old: old, kinds: kinds) }
+    }
+
+    /// What of a new object is its creator's. A pod's token volume and priority and a claim's class come from admission plugins
+    /// upstream, which nobody owns: else kubectl, going over to server-side apply, would take them away.
+    func owned(of new: JSON, settled: JSON, _ kind: Kind) -> JSON {
+        guard kind.resource == .pods || kind.resource == .persistentVolumeClaims else { return settled }
+        var owned = new
+        shape(&owned, kind)
+        if owned["spec"].has("serviceAccountName") { owned["spec"]["serviceAccount"] = owned["spec"]["serviceAccountName"] }
+        return owned
     }
 
     /// Upstream's types have their status as a struct, which Go always writes, with its numbers: typed clients rely on it.

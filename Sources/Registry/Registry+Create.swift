@@ -22,9 +22,10 @@ extension Registry {
         if kind.resource == .certificateSigningRequests, let user = options.user { CertificateRules.stamp(&new, by: user) }
         let prefix = new["metadata"]["name"].stringValue.map { $0.isEmpty } ?? true ? new["metadata"]["generateName"].stringValue ?? "" : ""
         if !prefix.isEmpty { new["metadata"]["name"] = .string(GenerateName.name(base: prefix)) }
+        let meant = new
         try normalize(&new, old: nil, kind, namespace: namespace)
         // What webhooks add belongs to no manager.
-        var owned = new
+        let settled = new
         let admission = Admission(self, kind, namespace: namespace, old: nil, subresource: nil, options, generatedName: prefix.isEmpty ? "" : new["metadata"]["name"].stringValue ?? "")
         var warnings = try await admission.mutate(&new)
         warnings += try validate(new, old: nil, kind, namespace: namespace)
@@ -37,6 +38,7 @@ extension Registry {
                 force: false, time: now
             ).managedFields
         } else {
+            var owned = options.origin == .user ? owned(of: meant, settled: settled, kind) : settled
             recordManager(&owned, old: nil, kind, subresource: nil, options)
             if owned["metadata"].has("managedFields") { new["metadata"]["managedFields"] = owned["metadata"]["managedFields"] }
         }

@@ -77,10 +77,11 @@ extension Registry {
         if applied["metadata"].has("managedFields"), !applied["metadata"]["managedFields"].elements.isEmpty {
             throw APIStatus.badRequest("metadata.managedFields must be nil")
         }
+        let isThere = catalogue.get(key) != nil
+        if !isThere, subresource != nil { throw APIStatus.notFound(kind.plural, group: kind.group, name: key.name) }
         try Self.checkName(of: applied, key.name)
         try Self.checkPlace(of: applied, kind, namespace: key.namespace)
-        guard catalogue.get(key) != nil else {
-            if subresource != nil { throw APIStatus.notFound(kind.plural, group: kind.group, name: key.name) }
+        guard isThere else {
             return try await createByApply(kind, key, applied, options, warnings)
         }
         var comparable = applied

@@ -157,11 +157,20 @@ extension Registry {
             recordManager(&owned, old: before, kind, subresource: subresource, options)
             if owned["metadata"].has("managedFields") { object["metadata"]["managedFields"] = owned["metadata"]["managedFields"] }
         }
+        keepNulls(of: before, in: &object, kind)
         replacement.object = object
         if kind.resource == .secrets, let intent = replacement.intent {
             replacement.intent = Intent.settled(ofSecret: intent, before: old.intent, data: object["data"])
         }
         return warnings
+    }
+
+    /// A status that nobody changed stays as it was to the last null: Go's types write them, and a diff would show that they went.
+    private func keepNulls(of before: JSON, in object: inout JSON, _ kind: Kind) {
+        guard kind.hasStatus, !kind.isCustom, before["status"] != object["status"] else { return }
+        var plain: JSON = ["status": before["status"]]
+        kind.schema.dropNulls(&plain)
+        if plain["status"] == object["status"] { object["status"] = before["status"] }
     }
 
     /// The managers that a write starts from: those that it sends, where a user changes them (kubectl does so when it goes

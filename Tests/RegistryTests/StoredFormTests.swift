@@ -19,6 +19,27 @@ import Testing
         try await lab.put(labelled.value)
     }
 
+    /// kubectl, going over to server-side apply, takes away what it owned and does not apply: that must be defaults alone.
+    @Test func whatAdmissionAddsToAPodIsNobodys() async throws {
+        let rule = KindRules(applyDefaults: { pod, old, _ in if old == nil { pod["spec"]["volumes"] = [["name": "token", "emptyDir": [:]]] } })
+        let lab = try await Lab(rules: [.pods: rule])
+        let made = try await lab.create(Samples.pod("p"))
+        let fields = try #require(made.metadata["managedFields"].elements.first)["fieldsV1"]["f:spec"]
+        #expect(made.spec["volumes"][0]["name"] == "token" && !made.spec["priority"].isNull)
+        #expect(["f:volumes", "f:priority", "f:preemptionPolicy", "f:serviceAccount"].allSatisfy { fields[$0].isNull })
+        #expect(["f:containers", "f:dnsPolicy", "f:restartPolicy"].allSatisfy { !fields[$0].isNull })
+    }
+
+    /// Go's types write nulls in a status, and `kubectl diff` compares text.
+    @Test func aWriteOfTheSpecLeavesTheStatusToTheLastNull() async throws {
+        let lab = try await Lab()
+        let made = try await lab.create(Samples.pod("p"))
+        let conditions: JSON = [["type": "Ready", "status": "True", "lastProbeTime": .null]]
+        try await lab.client.update(made.key) { pod in pod["status"]["conditions"] = conditions }
+        let labelled = try await lab.patch(.pods, "p", ["metadata": ["labels": ["a": "b"]]])
+        #expect(labelled.status["conditions"] == conditions)
+    }
+
     @Test func aPodOfAnEarlierVersionCanBeLabelled() async throws {
         let lab = try await Lab()
         let made = try await lab.create(Samples.pod("p"))

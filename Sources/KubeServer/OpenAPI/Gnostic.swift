@@ -42,6 +42,7 @@ enum Gnostic {
     private static func schema(_ schema: JSON, _ writer: inout ProtobufWriter) {
         if let reference = schema["$ref"].stringValue {
             writer.string(1, reference)
+            extensions(31, schema, &writer)
             return
         }
         writer.string(2, schema["format"].stringValue)

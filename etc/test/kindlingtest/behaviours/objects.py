@@ -80,6 +80,31 @@ def taken_over(k):
     equal(k.get("cm", "c")["data"], {"a": "1"})
 
 
+@behaviour("a pod goes to server-side apply and back", since=(1, 20), quick=True)
+def there_and_back(k):
+    def labelled(value):
+        pod = shell("p", "true")
+        pod["metadata"]["labels"] = {"x": value}
+        return pod
+
+    k.run("apply", "-f", "-", input=labelled("a"))
+    for value, words in (("b", ["--server-side"]), ("c", ["--server-side"]), ("d", [])):
+        k.run("apply", *words, "-f", "-", input=labelled(value))
+        equal(k.get("pod", "p")["metadata"]["labels"], {"x": value})
+        has(k.run("apply", "view-last-applied", "pod/p").stdout, f"x: {value}")
+
+
+@behaviour("apply takes a Deployment's defaulted rollingUpdate away with its strategy", quick=True)
+def strategy(k):
+    template = {"metadata": {"labels": {"app": "d"}}, "spec": {"containers": [{"name": "c", "image": "busybox"}]}}
+    spec = {"replicas": 0, "selector": {"matchLabels": {"app": "d"}}, "template": template}
+    deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}, "spec": spec}
+    k.run("apply", "-f", "-", input=deployment)
+    has(k.get("deployment", "d")["spec"]["strategy"], "rollingUpdate")
+    k.run("apply", "-f", "-", input=deployment | {"spec": spec | {"strategy": {"type": "Recreate"}}})
+    equal(k.get("deployment", "d")["spec"]["strategy"], {"type": "Recreate"})
+
+
 @behaviour("diff shows what would change and changes nothing")
 def diff(k):
     k.run("apply", "-f", "-", input=MAP)
