@@ -35,9 +35,7 @@ struct DefinitionParser {
             case "root":
                 definition.base = .root(try path(value, name))
                 bases.append(name)
-            case "layers":
-                definition.base = .layers(try layers(value))
-                bases.append(name)
+            case "layers": definition.builtLayers = try layers(value)
             case "image": try parseImage(value, into: &definition)
             case "stopSignal": definition.stopSignal = try string(value, name)
             case "alias":
@@ -65,6 +63,13 @@ struct DefinitionParser {
                         + "entrypoint, cmd, workingDir, user, stopSignal, warning or writableSystem")
             }
         }
+        // On nothing else, layers are the whole image.
+        if bases.isEmpty, !definition.builtLayers.isEmpty {
+            definition.base = .layers(definition.builtLayers)
+            definition.builtLayers = []
+            bases.append("layers")
+        }
+        if !definition.builtLayers.isEmpty, bases == ["alias"] { throw invalid("layers: cannot lie on an alias") }
         if definition.images.isEmpty { throw invalid("images: is missing or empty: expected a list of image names") }
         if bases.count != 1 {
             let found = bases.isEmpty ? "none" : bases.joined(separator: " and ")
@@ -180,18 +185,25 @@ extension EnvironmentDefinition {
     var summary: String {
         switch base {
         case .alias(let other): return "alias of \(other)"
-        case .root(let directory): return "root \(directory)"
+        case .root(let directory): return built + "root \(directory)"
         case .layers(let layers):
             let tenths = (bytes * 10 + 500_000) / 1_000_000
             let count = layers.count == 1 ? "1 layer" : "\(layers.count) layers"
             return "image \((manifest ?? "").dropFirst(7).prefix(12)), \(count), \(tenths / 10).\(tenths % 10) MB"
         case .host:
             switch python {
-            case .requirements(let name, _): return "host system + Python environment \(name)"
-            case .venv(let directory): return "host system + virtual environment \(directory)"
-            case .conda(let directory): return "host system + conda prefix \(directory)"
-            case nil: return "host system"
+            case .requirements(let name, _): return built + "host system + Python environment \(name)"
+            case .venv(let directory): return built + "host system + virtual environment \(directory)"
+            case .conda(let directory): return built + "host system + conda prefix \(directory)"
+            case nil: return built + "host system"
             }
         }
+    }
+
+    /// Of what a build put on something of this machine.
+    private var built: String {
+        guard let manifest else { return "" }
+        let count = builtLayers.count == 1 ? "1 layer" : "\(builtLayers.count) layers"
+        return "image \(manifest.dropFirst(7).prefix(12)), \(count) on "
     }
 }

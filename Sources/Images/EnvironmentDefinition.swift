@@ -37,6 +37,8 @@ public struct EnvironmentDefinition: Sendable, Equatable {
     public var python: Python?
     /// The images' tags begin with a Python version, as python's own do, and a pod is warned when it is another here.
     public var versionFromTag = false
+    /// Layers that a build put on the host's system or a root directory, topmost first.
+    public var builtLayers: [String] = []
     /// Absolute paths of directories whose content is laid over the root, topmost first.
     public var files: [String] = []
     public var environmentVariables: [EnvironmentVariable] = []

@@ -13,6 +13,8 @@ public enum ImageError: Error, Sendable, Equatable {
     case invalidArgument(String)
     /// An archive or layout that cannot be read as an image. `file` is its path.
     case damagedArchive(file: String, reason: String)
+    /// A line of a Dockerfile that cannot be done. `status` is the exit code of its program, or 1.
+    case build(file: String, line: Int, reason: String, status: Int32)
     /// The set-up script ended with another status than 0. Its own output has said why.
     case setupFailed(command: String, status: Int32)
     /// A system call failed on a path of the lab's own.
@@ -52,6 +54,8 @@ extension ImageError: CustomStringConvertible {
             return reason
         case .damagedArchive(let file, let reason):
             return "\(file) cannot be read as an image: \(reason)"
+        case .build(let file, let line, let reason, _):
+            return "\(file):\(line): \(reason)"
         case .setupFailed(let command, let status):
             return
                 "the environment was not built and nothing changed: `\(command)` ended with status \(status); it said why above"

@@ -116,11 +116,7 @@ public final class ImageStore: Sendable {
                 _ = try resolve(other)
             } else if let image = definition.images.first {
                 _ = try parts(of: definition, image: image.description)
-                if case .layers(let layers) = definition.base, let lost = layers.first(where: { !FileSystem.isDirectory($0) }) {
-                    throw .unresolved(
-                        UnresolvedImage(
-                            image: image.description, reason: "its layer \(lost) is gone", command: "lab image load ARCHIVE --tag \(image.description)"))
-                }
+                try requireLayers(of: definition, image: image.description, name: image.description)
             }
             return nil
         } catch {
@@ -141,7 +137,7 @@ extension ImageStore {
 
     private func parts(of definition: EnvironmentDefinition, image: String) throws(ImageError) -> Parts {
         var parts = Parts()
-        parts.lower = definition.files
+        parts.lower = definition.builtLayers + definition.files
         switch definition.python {
         case .requirements(let name, let file):
             let built = try BuiltPython.load(name: name, requirements: file, image: image, share: share, cache: cache)
@@ -171,10 +167,11 @@ extension ImageStore {
         return parts
     }
 
-    private func assemble(
+    func assemble(
         _ definition: EnvironmentDefinition, for image: ImageReference, written: String
     ) throws(ImageError) -> ResolvedEnvironment {
         var parts = try parts(of: definition, image: written)
+        try requireLayers(of: definition, image: written, name: image.familiar)
         switch definition.base {
         case .root(let root):
             guard FileSystem.isDirectory(root) else {
@@ -185,21 +182,18 @@ extension ImageStore {
             }
             parts.lower.append(root)
         case .layers(let layers):
-            for layer in layers where !FileSystem.isDirectory(layer) {
-                throw .unresolved(
-                    UnresolvedImage(image: written, reason: "its layer \(layer) is gone", command: "lab image load ARCHIVE --tag \(image.familiar)"))
-            }
             parts.lower += layers
         case .host, .alias:
             let own = geteuid()
             if parts.lower.contains(where: { layer in FileSystem.status(layer).map { $0.st_uid != own } ?? false }) {
-                parts.lower.insert(try systemRoot.ways(), at: 0)
+                parts.lower.insert(try systemRoot.ways(), at: definition.builtLayers.count)
             }
             parts.lower.append(try systemRoot.skeleton())
             // Before the rest: a base interpreter may lie under /usr/local only as a link.
             parts.mounts = systemRoot.mounts(writable: definition.writableSystem) + parts.mounts
             parts.pythonVersion = parts.pythonVersion ?? SystemRoot.pythonVersion
         }
+        parts.mounts = parts.mounts.map { $0.covered(by: definition.builtLayers) }
         return ResolvedEnvironment(
             image: image, name: definition.name, imageID: imageID(definition, image, parts.lower),
             lowerDirectories: parts.lower, mounts: parts.mounts,
@@ -207,6 +201,14 @@ extension ImageStore {
             command: definition.command, workingDirectory: definition.workingDirectory, user: definition.user,
             stopSignal: definition.stopSignal, pythonVersion: parts.pythonVersion,
             warnings: warnings(definition, image, parts.pythonVersion))
+    }
+
+    private func requireLayers(of definition: EnvironmentDefinition, image: String, name: String) throws(ImageError) {
+        var layers = definition.builtLayers
+        if case .layers(let all) = definition.base { layers = all }
+        guard let lost = layers.first(where: { !FileSystem.isDirectory($0) }) else { return }
+        throw .unresolved(
+            UnresolvedImage(image: image, reason: "its layer \(lost) is gone", command: "lab image load ARCHIVE --tag \(name)"))
     }
 
     private func imageID(_ definition: EnvironmentDefinition, _ image: ImageReference, _ lower: [String]) -> String {
@@ -218,8 +220,8 @@ extension ImageStore {
     }
 
     private func variables(_ definition: EnvironmentDefinition, _ parts: Parts) -> [EnvironmentVariable] {
-        // A loaded image is what it was elsewhere, down to its variables.
-        if case .layers = definition.base, definition.environmentVariables.contains(where: { $0.name == "PATH" }) {
+        // A loaded or built image is what it was elsewhere, down to its variables.
+        if definition.manifest != nil, definition.environmentVariables.contains(where: { $0.name == "PATH" }) {
             return definition.environmentVariables
         }
         let path = parts.path + ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]

@@ -53,11 +53,21 @@ public struct EnvironmentMount: Sendable, Hashable {
     public var source: String
     /// Absolute path in the container.
     public var target: String
+    /// Of an overlay: directories of a built image's layers that lie over the source, topmost first.
+    public var above: [String]
 
-    public init(kind: Kind, source: String, target: String) {
+    public init(kind: Kind, source: String, target: String, above: [String] = []) {
         self.kind = kind
         self.source = source
         self.target = target
+        self.above = above
+    }
+
+    /// The mount with what layers have below its target, which it would hide else.
+    /// - Parameter layers: roots of layers, topmost first.
+    func covered(by layers: [String]) -> EnvironmentMount {
+        let above = layers.map { $0 + target }.filter(FileSystem.isDirectory)
+        return above.isEmpty ? self : EnvironmentMount(kind: .overlay, source: source, target: target, above: above)
     }
 }
 

@@ -108,6 +108,21 @@ struct TrialLogAdapter: TrialLogSource {
 /// What `lab top` and `lab down` ask for.
 struct LabOperationsAdapter: LabOperations {
     let agent: NodeAgent
+    let network: PodNetwork
+    /// The text of `/etc/resolv.conf` in a pod of the default namespace.
+    let resolver: String
+
+    func lendNetwork(to pid: Int) async throws(APIStatus) -> JSON {
+        do {
+            let endpoint = try await network.lend(to: Int32(truncatingIfNeeded: pid))
+            return [
+                "address": .string(endpoint.address.description), "namespace": .string(endpoint.namespacePath), "resolver": .string(resolver),
+                "pid": JSON(Int(getpid())),
+            ]
+        } catch {
+            throw .internalError("no network for process \(pid): \(error.message)")
+        }
+    }
 
     func top() async -> JSON {
         .array(

@@ -65,7 +65,7 @@ public struct Daemon: Sendable {
         ]
         let server = APIServer(
             registry: registry, logs: PodLogsAdapter(agent: agent), streams: PodStreamsAdapter(agent: agent),
-            operations: LabOperationsAdapter(agent: agent), metrics: MetricsAdapter(agent: agent),
+            operations: LabOperationsAdapter(agent: agent, network: network, resolver: try await resolver(helper)), metrics: MetricsAdapter(agent: agent),
             loopback: LoopbackDialerAdapter(helper: helper), authenticator: authenticator(tokens), tokens: tokens,
             version: VersionInfo(gitVersion: "\(Version.kubernetes)+kindling-\(Version.kindling)"), logger: logger)
         // Named as upstream's, for probes that ask for it.
@@ -117,6 +117,11 @@ public struct Daemon: Sendable {
         let configuration = PodNetworkConfiguration(directory: "\(paths.state)/networks", range: range, mtu: host.mtu)
         let inUse = NodeAgent.recordedAddresses(stateDirectory: paths.state)
         return (try await PodNetwork.start(configuration, inUse: inUse, logger: logger), range)
+    }
+
+    private func resolver(_ helper: HelperClient) async throws -> String {
+        let search = PodFiles.clusterSearch(namespace: "default", host: try await helper.host().search, domain: Self.clusterDomain)
+        return PodFiles.resolvConf(nameservers: [ServiceRange.nameserver.description], search: search)
     }
 
     private func makeNode(

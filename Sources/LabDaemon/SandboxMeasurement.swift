@@ -31,7 +31,7 @@ enum SandboxMeasurement {
             spec.mounts = environment.mounts.map { mount in
                 switch mount.kind {
                 case .bind: Mount(kind: .bind(source: mount.source, subPath: nil), target: mount.target, readOnly: true)
-                case .overlay: Mount(kind: .overlay(source: mount.source), target: mount.target)
+                case .overlay: Mount(kind: .overlay(source: mount.source, above: mount.above), target: mount.target)
                 }
             }
             let times = try await SandboxBenchmark.startToExit(runtime, template: spec, count: count)

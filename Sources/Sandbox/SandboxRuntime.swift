@@ -49,6 +49,8 @@ public final class SandboxRuntime: Sendable {
 
     /// True when the kernel enforces memory limits for us; else a watchdog of each supervisor does, every tenth of a second.
     public var enforcesMemoryInKernel: Bool { controlGroups.limits(.memory) }
+    /// True when all files of containers belong to one id.
+    public var hasSingleIdentity: Bool { identity.isSingle }
     /// True when processor limits can be set at all.
     public var limitsProcessor: Bool { controlGroups.limits(.cpu) }
 

@@ -50,6 +50,8 @@ public struct SandboxSpec: Sendable {
     public var temporaryFileSystem: Bool
     /// File mode creation mask of the program.
     public var umask: UInt32
+    /// Everything in the container is killed when the process that started it ends, however that happens.
+    public var endsWithStarter: Bool
     /// Hard and soft limit of open files; clamped to what the daemon itself may have.
     public var openFiles: UInt64
 
@@ -81,6 +83,7 @@ public struct SandboxSpec: Sendable {
         self.temporaryFileSystem = false
         self.umask = 0o022
         self.openFiles = 1 << 20
+        self.endsWithStarter = false
     }
 }
 
@@ -102,14 +105,17 @@ public struct Mount: Sendable {
         /// A private memory file system; nil is half of the machine's memory (the kernel's default).
         case tmpfs(sizeBytes: UInt64?, mode: UInt32)
         /// An overlay of its own over a directory: the container may write there, into a private layer of its state directory;
-        /// the source never changes.
-        case overlay(source: String)
+        /// the source never changes. `above` are directories that lie over it, topmost first.
+        case overlay(source: String, above: [String] = [])
         /// A device file of the machine, such as `/dev/nvidia0`; mounted without `nodev`.
         case device(source: String)
     }
     public var kind: Kind
     public var target: String
     public var readOnly: Bool
+
+    /// Where an overlay that is the mount of this number, from 0, keeps what the container changes; below the state directory.
+    public static func upperDirectory(ofMount index: Int) -> String { "mount-\(index)-upper" }
 
     public init(kind: Kind, target: String, readOnly: Bool = false) {
         self.kind = kind

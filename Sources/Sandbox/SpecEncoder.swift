@@ -74,6 +74,7 @@ struct SpecEncoder {
             record.read_only = mount.readOnly ? 1 : 0
             var source = ""
             var subPath = ""
+            var above: [String] = []
             switch mount.kind {
             case .bind(let path, let below):
                 record.kind = KSB_MOUNT_BIND.rawValue
@@ -81,9 +82,9 @@ struct SpecEncoder {
             case .tmpfs(let size, let mode):
                 record.kind = KSB_MOUNT_TMPFS.rawValue
                 (record.size_bytes, record.mode) = (size ?? 0, mode)
-            case .overlay(let path):
+            case .overlay(let path, let layers):
                 record.kind = KSB_MOUNT_OVERLAY.rawValue
-                source = path
+                (source, above) = (path, layers)
             case .device(let path):
                 record.kind = KSB_MOUNT_DEVICE.rawValue
                 source = path
@@ -97,6 +98,7 @@ struct SpecEncoder {
                 payload.append(0)
             }
             append(KSB_MOUNT, payload)
+            for layer in above { try append(KSB_MOUNT_LOWER, path: layer, "layer of a mount") }
         }
     }
 
@@ -123,6 +125,7 @@ struct SpecEncoder {
         if spec.usesTerminal { flags |= KSB_TERMINAL.rawValue }
         if spec.input != .none { flags |= KSB_OPEN_STDIN.rawValue }
         if spec.input == .once { flags |= KSB_STDIN_ONCE.rawValue }
+        if spec.endsWithStarter { flags |= KSB_END_WITH_STARTER.rawValue }
         numbers.flags = flags
         append(KSB_NUMBERS, withUnsafeBytes(of: numbers) { Array($0) })
         for group in spec.supplementaryGroups { append(KSB_GROUP, withUnsafeBytes(of: group) { Array($0) }) }

@@ -40,6 +40,7 @@ struct supervisor {
     bool program_ended;   // the init told its status
     int wait_status;
     bool watchdog_killed;
+    bool abandoned;       // nobody is left who wants it
 };
 
 static struct supervisor self;
@@ -254,12 +255,15 @@ static void check_memory(void) {
 static void supervise(void) {
     bool watch_memory = self.spec.numbers.memory_bytes && !cgroups_limit_memory(&self.groups);
     for (;;) {
-        struct pollfd fds[5 + ATTACH_CLIENTS] = {{.fd = self.init_pidfd, .events = POLLIN}, {.fd = self.socket, .events = POLLIN}};
+        struct pollfd fds[6 + ATTACH_CLIENTS] = {{.fd = self.init_pidfd, .events = POLLIN}, {.fd = self.socket, .events = POLLIN}};
         size_t attached = attach_poll(fds + 4);
         // While a client has not taken what it was given, nothing more is read: the container waits.
         bool blocked = attach_blocked();
         for (int stream = 0; stream < 2; stream++) fds[2 + stream] = (struct pollfd){.fd = blocked ? -1 : self.output[stream], .events = POLLIN};
-        int count = poll(fds, 4 + attached, watch_memory ? WATCHDOG_MS : -1);
+        bool ends_with_starter = (self.spec.numbers.flags & KSB_END_WITH_STARTER) && !self.abandoned;
+        struct pollfd *starter = &fds[4 + attached];
+        *starter = (struct pollfd){.fd = ends_with_starter ? CONTROL : -1};
+        int count = poll(fds, 5 + attached, watch_memory ? WATCHDOG_MS : -1);
         if (count < 0 && errno != EINTR) return;
         if (count < 0) continue;
         if (count == 0 || (watch_memory && !self.watchdog_killed && self.started)) check_memory();
@@ -272,6 +276,10 @@ static void supervise(void) {
         if (self.log) log_flush(self.log, false);
         attach_serve(fds + 4);
         if (fds[1].revents) hear_init();
+        if (starter->revents & (POLLHUP | POLLERR)) {
+            self.abandoned = true;
+            syscall(SYS_pidfd_send_signal, self.init_pidfd, SIGKILL, NULL, 0);
+        }
         if (fds[0].revents) return;
     }
 }

@@ -31,6 +31,8 @@ struct mount_entry {
     bool read_only;
     uint64_t size_bytes;
     const char *target, *source, *subpath;
+    const char **above;  // over the source of an overlay, topmost first
+    size_t above_count;
 };
 struct list {
     const char **items;  // ends with NULL
@@ -43,6 +45,7 @@ struct spec {
     struct list lower, arguments, environment, masked, read_only;
     struct mount_entry *mounts;
     size_t mount_count;
+    const char **mount_layers;  // of all mounts
     gid_t *groups;
     size_t group_count;
     const void *seccomp;

@@ -71,6 +71,16 @@ static int take_mount(struct spec *spec, const char *payload, uint32_t length) {
         *places[i] = at;
         at += size + 1;
     }
+    // Those of one mount lie together, after those of the mounts before it.
+    const struct mount_entry *last = spec->mount_count > 1 ? entry - 1 : NULL;
+    entry->above = last ? last->above + last->above_count : spec->mount_layers;
+    return 0;
+}
+
+static int take_mount_layer(struct spec *spec, const char *payload, uint32_t length) {
+    if (spec->mount_count == 0 || length == 0 || payload[length - 1] != 0) return -1;
+    struct mount_entry *entry = &spec->mounts[spec->mount_count - 1];
+    entry->above[entry->above_count++] = payload;
     return 0;
 }
 
@@ -96,6 +106,7 @@ static int take(struct spec *spec, const struct ksb_record *record, const char *
         spec->seccomp = payload;
         spec->seccomp_bytes = record->length;
         return 0;
+    case KSB_MOUNT_LOWER: return take_mount_layer(spec, payload, record->length);
     case KSB_MOUNT: return take_mount(spec, payload, record->length);
     default: return -1;
     }
@@ -103,11 +114,11 @@ static int take(struct spec *spec, const struct ksb_record *record, const char *
 
 // Room for every list, counted in a first pass; one block for all.
 static int make_room(struct spec *spec, struct cursor cursor) {
-    size_t counts[KSB_USER_PATH + 1] = {0};
+    size_t counts[KSB_TAG_MAX + 1] = {0};
     const struct ksb_record *record;
     const char *payload;
     while ((record = next(&cursor, &payload)))
-        if (record->tag <= KSB_USER_PATH) counts[record->tag]++;
+        if (record->tag <= KSB_TAG_MAX) counts[record->tag]++;
     if (cursor.at != cursor.end) return -1;
     static const uint32_t tags[] = {KSB_LOWER, KSB_ARGUMENT, KSB_ENVIRONMENT, KSB_MASKED, KSB_READ_ONLY};
     for (size_t i = 0; i < sizeof tags / sizeof tags[0]; i++) {
@@ -117,7 +128,8 @@ static int make_room(struct spec *spec, struct cursor cursor) {
     }
     spec->mounts = calloc(counts[KSB_MOUNT] + 1, sizeof *spec->mounts);
     spec->groups = calloc(counts[KSB_GROUP] + 1, sizeof *spec->groups);
-    return spec->mounts && spec->groups ? 0 : -1;
+    spec->mount_layers = calloc(counts[KSB_MOUNT_LOWER] + 1, sizeof *spec->mount_layers);
+    return spec->mounts && spec->groups && spec->mount_layers ? 0 : -1;
 }
 
 int spec_parse(int fd, struct spec *spec) {

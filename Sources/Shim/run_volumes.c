@@ -11,6 +11,8 @@
 
 #include "run.h"
 
+#define MOUNT_LAYERS_MAX 200  // of /proc/self/fd/NNN in one page
+
 static int open_source(const struct mount_entry *entry, const char *step) {
     int source = open(entry->source, O_PATH | O_CLOEXEC);
     if (source < 0) return fail(step, "its source %s must exist", entry->source);
@@ -58,15 +60,24 @@ static int tmpfs(const struct mount_entry *entry, const char *step) {
 
 // Mounted where it goes at once: an overlay is no file system that the older kernels make detached.
 static int put_overlay(const struct spec *spec, const struct mount_entry *entry, int root, const char *step) {
-    int source = open(entry->source, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (source < 0) return fail(step, "its source %s must be an existing directory", entry->source);
+    int lower[MOUNT_LAYERS_MAX + 1];
+    size_t count = entry->above_count + 1;
+    if (count > sizeof lower / sizeof lower[0]) {
+        errno = E2BIG;
+        return fail(step, "%zu layers are more than the kernel takes in one mount", count);
+    }
+    for (size_t i = 0; i < count; i++) {
+        const char *path = i < entry->above_count ? entry->above[i] : entry->source;
+        lower[i] = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (lower[i] < 0) return fail(step, "its source %s must be an existing directory", path);
+    }
     int target = path_make(root, entry->target, PATH_DIRECTORY);
     if (target < 0) return fail(step, "the target can neither be found nor made in the container's root");
     char name[32], place[40];
     snprintf(name, sizeof name, "mount-%zu-", (size_t)(entry - spec->mounts));
     snprintf(place, sizeof place, "/proc/self/fd/%d", target);
-    int result = overlay_mount(spec, step, name, &source, 1, place);
-    close(source);
+    int result = overlay_mount(spec, step, name, lower, count, place);
+    for (size_t i = 0; i < count; i++) close(lower[i]);
     close(target);
     return result;
 }

@@ -156,6 +156,23 @@ struct VolumeTests {
         }
     }
 
+    @Test func layersLieOverTheSourceOfAnOverlay() async throws {
+        try await withHarness { harness in
+            let places = ["source", "middle", "top"].map { "\(harness.directory)/\($0)" }
+            for place in places {
+                try Harness.makeDirectory(place)
+                try Machine.write(place.suffix(3).description, to: place + "/which")
+            }
+            try Machine.write("below", to: places[0] + "/below")
+            var spec = try harness.shell("cat /over/which /over/below /other/which; printf new > /over/new")
+            spec.mounts.append(Mount(kind: .overlay(source: places[0], above: [places[2], places[1]]), target: "/over"))
+            spec.mounts.append(Mount(kind: .overlay(source: places[0], above: [places[1]]), target: "/other"))
+            #expect(try await harness.output(spec) == "topbelowdle")
+            let upper = Mount.upperDirectory(ofMount: spec.mounts.count - 2)
+            #expect(try Machine.text(of: "\(spec.stateDirectory)/\(upper)/new") == "new")
+        }
+    }
+
     @Test func lastWordsAreKept() async throws {
         try await withHarness { harness in
             var spec = try harness.shell("printf 'last words' > /dev/termination-log; exit 1")

@@ -40,6 +40,9 @@ enum ksb_tag {
     /// Namespaces of another container, whose processes this one shares.
     KSB_PROCESS_PATH = 23,
     KSB_USER_PATH = 24,
+    /// A directory over the source of the overlay mount that comes before it; the topmost first.
+    KSB_MOUNT_LOWER = 25,
+    KSB_TAG_MAX = KSB_MOUNT_LOWER,
 };
 
 struct ksb_header {
@@ -66,6 +69,8 @@ enum ksb_flag {
     /// Standard input is a pipe for those who attach; with KSB_STDIN_ONCE it ends with the first of them.
     KSB_OPEN_STDIN = 64,
     KSB_STDIN_ONCE = 128,
+    /// The container is killed when the other end of the control socket is gone.
+    KSB_END_WITH_STARTER = 256,
 };
 
 struct ksb_numbers {

@@ -18,15 +18,12 @@ final class FileSource: ByteSource {
     init(_ path: String) throws(ImageError) {
         self.path = path
         descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else {
-            let code = errno
-            buffer.deallocate()
-            throw .system(path: path, operation: "open", code: code)
-        }
+        // All of it is there, so deinit runs for this too.
+        guard descriptor >= 0 else { throw .system(path: path, operation: "open", code: errno) }
     }
 
     deinit {
-        close(descriptor)
+        if descriptor >= 0 { close(descriptor) }
         buffer.deallocate()
     }
 

@@ -8,8 +8,10 @@ struct ImageConfiguration {
     /// `sha256:…` of each layer's tar without compression, lowest first.
     let diffIDs: [String]
 
-    /// - Parameter archive: for messages.
-    init(_ bytes: [UInt8], in archive: String) throws(ImageError) {
+    /// - Parameters:
+    ///   - archive: for messages.
+    ///   - needsLayers: false for an image that a build put on something of this machine.
+    init(_ bytes: [UInt8], in archive: String, needsLayers: Bool = true) throws(ImageError) {
         func damaged(_ reason: String) -> ImageError { .damagedArchive(file: archive, reason: reason) }
         do { json = try JSONParser.parse(bytes) } catch { throw damaged("its configuration is not JSON: \(error)") }
         digest = Digest.of(bytes)
@@ -23,7 +25,7 @@ struct ImageConfiguration {
             guard let text = element.stringValue, Digest.digits(text) != nil else { throw damaged("a diff_id of its configuration is no sha256 digest") }
             diffIDs.append(text)
         }
-        if diffIDs.isEmpty { throw damaged("its configuration names no layers (rootfs.diff_ids)") }
+        if diffIDs.isEmpty, needsLayers { throw damaged("its configuration names no layers (rootfs.diff_ids)") }
         self.diffIDs = diffIDs
     }
 

@@ -104,15 +104,15 @@ struct ImageContent {
     /// Unpacks a blob as a layer on top of others, unless that is there.
     ///
     /// - Parameters:
-    ///   - below: the layers under it, topmost first.
+    ///   - below: what is under it.
     ///   - diffID: what the tar's digest must be.
-    func unpack(_ blobDigest: String, as chain: String, diffID: String, below: [String], archive: String) throws(ImageError) {
+    func unpack(_ blobDigest: String, as chain: String, diffID: String, below: LayerStack, archive: String) throws(ImageError) {
         guard let place = layer(chain), let file = blob(blobDigest), !FileSystem.isDirectory(place) else { return }
         let scratch = try self.scratch(in: layers)
         do throws(ImageError) {
             chmod(scratch, 0o755)
             let content = try Decompressed(try FileSource(file), name: archive)
-            var unpacker = LayerUnpacker(root: scratch, below: LayerStack(layers: below))
+            var unpacker = LayerUnpacker(root: scratch, below: below)
             try unpacker.unpack(content, archive: archive)
             let found = try content.digest()
             guard found == diffID else {

@@ -36,7 +36,7 @@ extension ImageStore {
         guard let digest = manifest["config"]["digest"].stringValue, let file = content.blob(digest) else {
             throw .damagedArchive(file: content.directory, reason: "the manifest of \(name) has no config")
         }
-        let configuration = try ImageConfiguration(try FileSystem.read(file), in: file)
+        let configuration = try ImageConfiguration(try FileSystem.read(file), in: file, needsLayers: false)
         var layers: [JSON] = []
         let descriptors = manifest["layers"].elements
         for (descriptor, diffID) in zip(descriptors, configuration.diffIDs) {
@@ -66,7 +66,7 @@ extension ImageStore {
         guard let digest = definition.manifest, let file = content.blob(digest) else {
             throw .invalidArgument(
                 "\(reference.familiar) stands for \(definition.summary), which is no image with layers of its own: "
-                    + "only what `lab image load` took in can be looked into or saved")
+                    + "only what `lab image load` or `lab image build` made can be looked into or saved")
         }
         do {
             return (definition.images.first?.description ?? reference.description, definition, try JSONParser.parse(try FileSystem.read(file)))
@@ -103,9 +103,11 @@ extension ImageStore {
         if let problem = problems().first { throw problem }
         let content = content
         return try content.exclusively { () throws(ImageError) in
-            var layers: Set<String> = []
-            var blobs: Set<String> = []
+            let builds = BuildSession.held(in: content)
+            var layers = builds.layers
+            var blobs = builds.blobs
             for definition in loadedDefinitions() {
+                layers.formUnion(definition.builtLayers.map(FileSystem.lastComponent))
                 if case .layers(let directories) = definition.base { layers.formUnion(directories.map(FileSystem.lastComponent)) }
                 guard let digest = definition.manifest, let file = content.blob(digest) else { continue }
                 blobs.insert(FileSystem.lastComponent(file))
@@ -127,6 +129,7 @@ extension ImageStore {
                 }
                 pruned.layers += 1
             }
+            BuildCache(content: content).removeStale(isBuilding: builds.isAny)
             return pruned
         }
     }

@@ -84,7 +84,7 @@ extension ImageStore {
         for (layer, diffID) in zip(image.layers, configuration.diffIDs) {
             let digest = try content.add(layer.path, expected: layer.digest, canMove: files.areOurs, archive: files.name)
             let this = Digest.chain(chain, diffID)
-            try content.unpack(digest, as: this, diffID: diffID, below: below, archive: files.name)
+            try content.unpack(digest, as: this, diffID: diffID, below: LayerStack(layers: below), archive: files.name)
             let file = content.blob(digest) ?? ""
             let fileSize = Int64(FileSystem.status(file)?.st_size ?? 0)
             size += fileSize

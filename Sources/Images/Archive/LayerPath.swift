@@ -30,6 +30,9 @@ struct LayerPath {
         return nil
     }
 
+    /// Nothing is to go after the part that ``next()`` gave.
+    var isAtEnd: Bool { rest.isEmpty }
+
     mutating func enter(_ part: String) { done.append(part) }
 
     /// The part that ``next()`` gave is a link to `target`.

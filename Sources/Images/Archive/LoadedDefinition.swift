@@ -10,16 +10,17 @@ struct LoadedDefinition {
     let configuration: ImageConfiguration
     /// `uid:gid`
     let user: String
+    /// What it stands on where that is no image, as lines of the definition.
+    var base: [String] = []
 
     func text(name: String) -> String {
         func list(_ words: [String]) -> String { JSON.array(words.map(JSON.string)).text }
         var lines = [
-            "# Written by `lab image load`.",
+            base.isEmpty ? "# Written by `lab image load` or `lab image build`." : "# Written by `lab image build`.",
             "images: \(list([name]))",
             "image: {manifest: \"\(manifest)\", bytes: \(bytes)}",
-            "# Topmost first.",
-            "layers: \(list(layers.reversed()))",
-        ]
+        ] + base
+        if !layers.isEmpty { lines += ["# Topmost first.", "layers: \(list(layers.reversed()))"] }
         var seen: Set<String> = []
         // The last of two values counts, and a YAML mapping has each name once.
         let variables = configuration.variables.reversed().filter { seen.insert($0.name).inserted }.reversed()

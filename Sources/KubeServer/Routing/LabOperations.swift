@@ -6,6 +6,9 @@ public protocol LabOperations: Sendable {
     func top() async throws(APIStatus) -> JSON
     /// Asks all pods to end, kills those that outlive their grace period, and ends the daemon. `POST stop-pods`
     func stopPods() async throws(APIStatus) -> JSON
+    /// A pod's network for a process of this machine until that ends, as a build has it: `{address, namespace, resolver, pid}`, the
+    /// namespace as a path in the mount namespace of the daemon's process `pid`. `POST networks` with `{pid}`
+    func lendNetwork(to pid: Int) async throws(APIStatus) -> JSON
 }
 
 extension Router {
@@ -15,7 +18,12 @@ extension Router {
         switch (request.method, operation) {
         case (.GET, ["top"]): return .json(try await operations.top())
         case (.POST, ["stop-pods"]): return .json(try await operations.stopPods())
-        case (_, ["top"]), (_, ["stop-pods"]): throw .methodNotAllowed(request.method.rawValue)
+        case (.POST, ["networks"]):
+            guard let pid = (try? JSONParser.parse(request.body.readableBytesView))?["pid"].intValue, pid > 0 else {
+                throw .badRequest("expected {\"pid\": N}, the number of a process")
+            }
+            return .json(try await operations.lendNetwork(to: pid))
+        case (_, ["top"]), (_, ["stop-pods"]), (_, ["networks"]): throw .methodNotAllowed(request.method.rawValue)
         default: throw Self.notFound
         }
     }

@@ -12,10 +12,11 @@ struct ImageCommand: AsyncParsableCommand {
             Example:
               lab image list
               lab image load trainer.tar.zst
+              lab image build -t my/trainer:2 .
               lab image add my/trainer:1 --python requirements.txt
             """,
         subcommands: [
-            List.self, Load.self, Add.self, Tag.self, Remove.self, Prune.self, Inspect.self, History.self, Save.self, Prepare.self,
+            List.self, Load.self, Build.self, Add.self, Tag.self, Remove.self, Prune.self, Inspect.self, History.self, Save.self, Prepare.self,
         ], defaultSubcommand: List.self)
 
     /// The store of the current lab; it needs no running labd.

@@ -73,6 +73,9 @@ enum SmallFile {
         try write(Array(text.utf8), to: path, mode: mode)
     }
 
+    /// The text of a file; `nil` where it cannot be read.
+    static func text(_ path: String) -> String? { (try? readIfPresent(path)).flatMap { $0 }.map { String(decoding: $0, as: UTF8.self) } }
+
     static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
     static func isExecutable(_ path: String) -> Bool { access(path, X_OK) == 0 && !isDirectory(path) }
 

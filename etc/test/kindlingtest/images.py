@@ -6,6 +6,7 @@ import io
 import json
 import pathlib
 import platform
+import shutil
 import subprocess
 import tarfile
 
@@ -126,3 +127,23 @@ class Image:
         (directory / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
         for path in [directory, *directory.rglob("*")]:
             path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+TOOLS = ["sh", "cat", "chmod", "chown", "echo", "env", "id", "ln", "ls", "mkdir", "rm", "sleep", "touch"]
+
+
+def small_system(more=()):
+    """A layer with this machine's shell and a few tools, and the libraries they need: a base for RUN."""
+    files = {}
+    for name in TOOLS:
+        path = shutil.which(name)
+        files[f"bin/{name}"] = pathlib.Path(path).resolve()
+        told = subprocess.run(["ldd", path], capture_output=True, text=True, check=False).stdout
+        for word in told.split():
+            if word.startswith("/"):
+                files[word.lstrip("/")] = pathlib.Path(word).resolve()
+    entries = [(name, path.read_bytes(), {"mode": 0o755}) for name, path in files.items()]
+    users = "root:x:0:0::/root:/bin/sh\njovyan:x:1000:100::/home/jovyan:/bin/sh\n"
+    return layer(
+        *entries, ("etc", None), ("etc/passwd", users), ("etc/group", "users:x:100:\n"), ("tmp", None, {"mode": 0o1777}), ("root", None, {"mode": 0o700}),
+        ("home", None), ("home/jovyan", None, {"uid": 1000, "gid": 100}), ("data", None), ("data/old", "old"), ("data/kept", "kept"), *more)
