@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import tarfile
+import tempfile
 import textwrap
 
 import pytest
@@ -342,3 +343,69 @@ def test_skopeo_takes_what_was_built(tmp_path, system, shows):
     assert [member.name for member in members] == ["data", "data/.wh.old", "data/new"]
     assert {member.mtime for member in members} <= {315_619_200, 1_700_000_000} and {member.uname for member in members} == {""}
     shows(f"{skopeo[0]}: {len(members)} members of the RUN's layer")
+
+
+@pytest.fixture
+def short():
+    """A directory whose path podman does not find too long."""
+    with tempfile.TemporaryDirectory(prefix="kp-", ignore_cleanup_errors=True) as directory:
+        yield directory
+
+
+@pytest.mark.machine_root
+def test_podman_says_the_same(tmp_path, short, system, shows):
+    """Debian's podman loads what was saved and runs it; a pod of ours prints the same lines."""
+    root = ROOT / ".build" / "tools" / "clients" / "debian" / "root"
+    if not (root / "usr/bin/podman").exists():
+        pytest.skip("the set-up found no podman of Debian's: 'python3 etc/test/tools.py clients' tells why")
+    lab = [str(BINARIES / "lab"), "--state", str(tmp_path / "state")]
+    environment = os.environ | {"LC_ALL": "C.UTF-8"}
+
+    def call(*words, env=environment):
+        result = subprocess.run([str(word) for word in words], capture_output=True, text=True, check=False, env=env)
+        assert result.returncode == 0, f"{words}\n{result.stdout}{result.stderr}"
+        return result.stdout
+
+    system.docker_archive(tmp_path / "base.tar", "my/base:1")
+    call(*lab, "image", "load", tmp_path / "base.tar")
+    context = tmp_path / "context"
+    context.mkdir()
+    write(context, Dockerfile="""
+        FROM my/base:1
+        RUN rm /data/old && echo new > /data/new && ln /data/new /data/same && rm -r /home/jovyan && mkdir /home/jovyan
+        ENV GREETING=hello
+        WORKDIR /data
+        COPY <<"EOF" /say
+        #!/bin/sh
+        echo $GREETING $(id -u) $PWD "$@"; ls -ln /data /home/jovyan; cat /data/new
+        EOF
+        RUN chmod 755 /say
+        USER jovyan
+        ENTRYPOINT ["/say"]
+        CMD ["and more"]
+        """)
+    call(*lab, "image", "build", "-t", "my/it:1", context)
+    call(*lab, "image", "save", "my/it:1", "-o", tmp_path / "it.tar")
+    (tmp_path / "containers.conf").write_text(f'[engine]\nconmon_path=["{root}/usr/bin/conmon"]\ncgroup_manager="cgroupfs"\nevents_logger="file"\n')
+    (tmp_path / "policy.json").write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
+    libraries = ":".join(str(path) for path in root.glob("usr/lib/*-linux-gnu"))
+    theirs = environment | {
+        "PATH": f"{root}/usr/bin:{os.environ['PATH']}", "LD_LIBRARY_PATH": libraries, "CONTAINERS_CONF": str(tmp_path / "containers.conf")}
+    # crun refuses machines with both versions of control groups: in these mounts there are none.
+    podman = [
+        "unshare", "-m", "sh", "-c", 'mount -t tmpfs none /sys/fs/cgroup && exec "$@"', "sh", "podman", "--root", tmp_path / "store", "--runroot", short,
+        "--storage-driver", "vfs", "--runtime", f"{root}/usr/bin/crun"]
+    assert "docker.io/my/it:1" in call(*podman, "load", "--signature-policy", tmp_path / "policy.json", "-i", tmp_path / "it.tar", env=theirs)
+    limits = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000"]
+    said = call(
+        *podman, "run", "--rm", "--network", "none", "--cgroups=disabled", "--security-opt", "seccomp=unconfined", *limits, "docker.io/my/it:1", env=theirs)
+    assert said.startswith("hello 1000 /data and more\n") and " old" not in said and said.endswith("new\n")
+    call(*lab, "up")
+    try:
+        kubectl = [ROOT / ".build" / "tools" / "test" / "bin" / "kubectl", "--kubeconfig", tmp_path / "state" / "kubeconfig"]
+        call(*kubectl, "run", "p", "--image=my/it:1", "--restart=Never", "--image-pull-policy=IfNotPresent")
+        call(*kubectl, "wait", "pod/p", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s")
+        assert call(*kubectl, "logs", "p") == said
+    finally:
+        call(*lab, "down")
+    shows(f"{len(said.splitlines())} lines, the same from podman and from a pod")

@@ -76,12 +76,12 @@ def unpack(home, package, target, programs):
             path.chmod(0o755)
 
 
-# skopeo and what of its libraries a small Debian or Ubuntu lacks.
-PACKAGES = ["kubernetes-client", "skopeo", "libgpgme11", "libassuan0", "libdevmapper1.02.1"]
+# skopeo and podman, and what of their libraries a small Debian or Ubuntu lacks.
+PACKAGES = ["kubernetes-client", "skopeo", "podman", "conmon", "crun", "libgpgme11", "libassuan0", "libdevmapper1.02.1", "libsubid4", "libyajl2"]
 
 
 def debians(target):
-    """Debian's own kubectl and skopeo, where apt can give them; nothing is installed, the packages lie under `root`."""
+    """Debian's own kubectl, skopeo and podman, where apt can give them; nothing is installed, the packages lie under `root`."""
     if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
         return
     (target / "root").mkdir(parents=True)
