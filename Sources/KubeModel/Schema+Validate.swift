@@ -71,6 +71,7 @@ struct SchemaValidation {
 
     private mutating func checkObject(_ members: JSONObject, _ body: Schema, old: JSONObject?) {
         for key in body.ownRequired where members[key] == nil { add(.required(path.child(key).description)) }
+        if body.ownEmbedded { checkEmbedded(members) }
         if let rules = body.ownRules {
             if let least = rules.minProperties, members.count < least {
                 invalid(.object(members), "should have at least \(least) properties")
@@ -84,6 +85,22 @@ struct SchemaValidation {
             path.push(key)
             check(member, child, old: old?[key])
             path.pop()
+        }
+    }
+
+    /// An object within an object says what it is (apiextensions' schema/objectmeta/validation.go).
+    private mutating func checkEmbedded(_ members: JSONObject) {
+        for key in ["apiVersion", "kind"] {
+            let field = path.child(key).description
+            guard let value = members[key] else {
+                add(.required(field, "must not be empty"))
+                continue
+            }
+            guard let text = value.stringValue else {
+                add(.invalid(field, value, "must be a string"))
+                continue
+            }
+            if text.isEmpty { add(.invalid(field, value, "must not be empty")) }
         }
     }
 

@@ -1,6 +1,7 @@
 import Catalogue
 import Glibc
 import KubeModel
+import Registry
 
 /// A small file of an ended container, as it was at the container's end.
 public enum KeptFile: Sendable, Equatable {
@@ -111,7 +112,7 @@ extension PodWorker {
 
     private func directory(ofVolume name: String, _ spec: PodSpec) throws(KeptFiles.Problem) -> String {
         let volume = spec.json["volumes"].elements.first { $0["name"].stringValue == name } ?? .null
-        guard let claimName = volume["persistentVolumeClaim"]["claimName"].stringValue else { return "\(directory.volumes)/\(name)" }
+        guard let claimName = PodClaims.name(of: volume, pod: spec.name) else { return "\(directory.volumes)/\(name)" }
         let claim = context.catalogue.get(ObjectKey(.persistentVolumeClaims, namespace: spec.namespace, name: claimName))
         let bound = claim?.spec["volumeName"].stringValue.flatMap { context.catalogue.get(ObjectKey(.persistentVolumes, name: $0)) }
         guard let path = bound?.spec["local"]["path"].stringValue ?? bound?.spec["hostPath"]["path"].stringValue else {

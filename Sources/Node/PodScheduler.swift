@@ -101,6 +101,10 @@ struct PodScheduler: Reconciler {
     /// Looks at other pods only where the pod, or one of them, speaks of others.
     private func conflict(of pod: PodSpec, on node: StoredObject) -> String? {
         if let text = binder.conflict(of: pod) { return text }
+        if HostPorts.areWanted(by: pod.json) {
+            let others = client.list(.pods).filter { $0.uid != pod.uid && $0.spec["nodeName"].stringValue == settings.name && !$0.isTerminalPod }
+            if HostPorts.clash(pod.json, beside: others.lazy.map(\.spec)) { return HostPorts.reason }
+        }
         guard InterPodAffinity.isConcerned(pod.json) || ledger.hasConcerned else { return nil }
         let bound = client.list(.pods).filter { $0.spec["nodeName"].stringValue == settings.name && !$0.isTerminalPod }
         let affinity = InterPodAffinity(bound: bound) { client.get(.namespaces, name: $0)?.labels ?? [:] }

@@ -192,10 +192,9 @@ extension PodWorker {
 
     /// The attempt's directory is the record that it may have run: made before, never after.
     private func makeRoom(for attempt: Int, of name: String) async throws {
-        if attempt == 0 {
-            try Files.makeDirectory(directory.attempts(of: name))
-            try Files.makeDirectory(directory.logDirectory(of: name))
-        }
+        // Not for the first one alone: a restored catalogue knows of attempts whose files it has not.
+        try Files.makeDirectory(directory.attempts(of: name))
+        try Files.makeDirectory(directory.logDirectory(of: name))
         if attempt >= 2 {
             try await context.runtime.remove(directory.attempt(attempt - 2, of: name))
             let old = directory.log(attempt - 2, of: name)

@@ -49,7 +49,7 @@ actor PodWorker {
         let spec = PodSpec(pod)
         if spec.isTerminal { return try await settle(spec) }
         if pod.isBeingDeleted { return try await end(spec, because: .deletion) }
-        if record == nil, let refusal = PodPolicy.refusal(spec) ?? deviceRefusal(spec) { return try await reject(spec, refusal) }
+        if record == nil, let refusal = PodPolicy.refusal(spec) ?? placementRefusal(spec) ?? deviceRefusal(spec) { return try await reject(spec, refusal) }
         if let disruption, disruption.ends(spec) { return try await end(spec, because: .disruption(disruption)) }
         let left = timeLeft(spec)
         if let left, left <= .zero { return try await end(spec, because: .deadline) }

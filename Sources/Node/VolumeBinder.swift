@@ -10,9 +10,7 @@ struct VolumeBinder: Sendable {
 
     // MARK: For the scheduler
 
-    private func claimNames(of pod: PodSpec) -> [String] {
-        pod.json["volumes"].elements.compactMap { $0["persistentVolumeClaim"]["claimName"].stringValue }
-    }
+    private func claimNames(of pod: PodSpec) -> [String] { PodClaims.names(of: pod.object) }
 
     private func claim(_ name: String, _ namespace: String) -> StoredObject? {
         client.get(ObjectKey(.persistentVolumeClaims, namespace: namespace, name: name))
@@ -20,8 +18,14 @@ struct VolumeBinder: Sendable {
 
     /// Why a pod's claims keep it from being scheduled, in kube-scheduler's words; `nil` where they do not.
     func problem(of pod: PodSpec) -> String? {
-        for name in claimNames(of: pod) {
-            guard let claim = claim(name, pod.namespace) else { return "persistentvolumeclaim \"\(name)\" not found" }
+        for volume in pod.json["volumes"].elements {
+            guard let name = PodClaims.name(of: volume, pod: pod.name) else { continue }
+            let isOwn = PodClaims.isOwn(volume)
+            guard let claim = claim(name, pod.namespace) else {
+                if isOwn { return "waiting for ephemeral volume controller to create the persistentvolumeclaim \"\(name)\"" }
+                return "persistentvolumeclaim \"\(name)\" not found"
+            }
+            if isOwn, let problem = PodClaims.problem(claim, pod: pod.object) { return problem }
             if claim.isBeingDeleted { return "persistentvolumeclaim \"\(name)\" is being deleted" }
             if Self.isBound(claim) { continue }
             let className = StorageClasses.name(for: claim, client)
@@ -46,7 +50,7 @@ struct VolumeBinder: Sendable {
         guard claim.spec["accessModes"].elements.contains("ReadWriteOncePod") else { return nil }
         let isUsed = client.list(.pods, namespace: claim.namespace).contains { other in
             other.uid != pod.uid && !other.isTerminalPod && !(other.spec["nodeName"].stringValue ?? "").isEmpty
-                && other.spec["volumes"].elements.contains { $0["persistentVolumeClaim"]["claimName"].stringValue == claim.name }
+                && PodClaims.names(of: other).contains(claim.name)
         }
         return isUsed ? "node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode" : nil
     }

@@ -21,10 +21,7 @@ struct VolumeProvisioner: Reconciler {
         // A pod's end may be what a claim under deletion has waited for.
         let pods = EventSource(.pods) { change in
             guard change.kind == .deleted || change.object.isTerminalPod else { return [] }
-            return change.object.spec["volumes"].elements.compactMap { volume in
-                guard let name = volume["persistentVolumeClaim"]["claimName"].stringValue else { return nil }
-                return ObjectKey(.persistentVolumeClaims, namespace: change.object.namespace, name: name)
-            }
+            return PodClaims.names(of: change.object).map { ObjectKey(.persistentVolumeClaims, namespace: change.object.namespace, name: $0) }
         }
         let claims = EventSource(.persistentVolumeClaims) { change in
             guard let volume = change.object.spec["volumeName"].stringValue, !volume.isEmpty else { return [change.object.key] }
@@ -101,7 +98,7 @@ struct VolumeProvisioner: Reconciler {
     private func isUsed(_ claim: StoredObject) -> Bool {
         client.list(.pods, namespace: claim.namespace).contains { pod in
             !pod.isTerminalPod && !(pod.spec["nodeName"].stringValue ?? "").isEmpty
-                && pod.spec["volumes"].elements.contains { $0["persistentVolumeClaim"]["claimName"].stringValue == claim.name }
+                && PodClaims.names(of: pod).contains(claim.name)
         }
     }
 

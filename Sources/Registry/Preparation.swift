@@ -106,6 +106,7 @@ extension Registry {
             "disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0,
         ],
         GroupResource("horizontalpodautoscalers", group: "autoscaling"): ["currentReplicas": 0, "desiredReplicas": 0],
+        GroupResource("volumeattachments", group: "storage.k8s.io"): ["attached": false],
     ]
 
     /// A stored object as this version of the lab would have stored it: what a write is compared with. An object that an

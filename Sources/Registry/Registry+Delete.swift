@@ -4,6 +4,8 @@ import KubeModel
 /// What a delete request asks for (`metav1.DeleteOptions`).
 public struct DeleteOptions: Sendable {
     public var propagation: DeletionPropagation?
+    /// For objects that have no finalizer of a propagation yet, where the request names none.
+    public var defaultPropagation: DeletionPropagation?
     public var gracePeriodSeconds: Int?
     public var preconditionUID: String?
     public var preconditionResourceVersion: String?
@@ -110,7 +112,8 @@ enum Deletion {
         _ object: StoredObject, _ options: DeleteOptions, gracePeriodSeconds: Int, now: Timestamp, in transaction: WriteTransaction
     ) -> DeleteOutcome {
         var value = object.value
-        setPropagation(options.propagation, &value)
+        let named = value["metadata"]["finalizers"].elements.contains { $0.stringValue == foreground || $0.stringValue == orphan }
+        setPropagation(options.propagation ?? (named ? nil : options.defaultPropagation), &value)
         let finalizers = value["metadata"]["finalizers"].elements
         // A namespace goes when its content is gone: its own finalizers are in spec.
         let isHeld = object.key.resource == .namespaces && !value["spec"]["finalizers"].elements.isEmpty

@@ -125,6 +125,8 @@ extension Registry {
         } else if kind.hasStatus {
             if old.value.has("status") { object["status"] = old.value["status"] } else { object.remove("status") }
         }
+        // What holds a namespace changes through its subresource `finalize` alone.
+        if kind.resource == .namespaces, subresource != "finalize" { object["spec"] = old.value["spec"] }
         var before = current(old.value, kind)
         if !replacement.hasManagedFields {
             let managers = Self.managers(in: object, over: old, subresource: subresource, options)

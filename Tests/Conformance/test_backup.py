@@ -1,5 +1,6 @@
 """`lab backup` of a lab that runs, and `lab restore`."""
 
+import shutil
 import sqlite3
 import stat
 
@@ -37,6 +38,21 @@ def test_a_backup_brings_back_what_was_deleted_since(second, place, shows):
     names = [name for name, in sqlite3.connect(old).execute("select name from objects where resource = 'configmaps'")]
     assert "later" in names, "what was there before is kept"
     shows(said.strip())
+
+
+def test_pods_of_a_restored_lab_run_again(second, place, shows):
+    second.up()
+    second.kubectl("create", "deployment", "web", "--image=busybox", "--", "sleep", "3600")
+    second.wait("deployment/web", "condition=Available", "default")
+    second.lab("backup", place.work / "pods.sqlite")
+    second.down()
+    for path in (second.state / "pods").iterdir():
+        shutil.rmtree(path)
+    second.lab("restore", place.work / "pods.sqlite")
+    second.up()
+    second.kubectl("wait", "pods", "--all", "--for=jsonpath={.status.containerStatuses[0].restartCount}=1", "--timeout=30s")
+    second.kubectl("wait", "pods", "--all", "--for=condition=Ready", "--timeout=30s")
+    shows("started again, though nothing of its files was left")
 
 
 def test_a_damaged_copy_is_refused_and_changes_nothing(second, place, shows):

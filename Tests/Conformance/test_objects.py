@@ -175,6 +175,21 @@ CRD = {
 }
 
 
+def test_a_namespace_waits_for_its_own_finalizers(lab, shows):
+    made = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "held"}, "spec": {"finalizers": ["example.org/hold"]}}
+    lab.kubectl("create", "-f", "-", input=made)
+    lab.kubectl("delete", "ns", "held", "--wait=false")
+    lab.kubectl("wait", "ns/held", "--for=condition=NamespaceContentRemaining=False", "--timeout=20s")
+    held = json.loads(lab.kubectl("get", "ns", "held", "-o", "json").stdout)
+    conditions = {c["type"]: c["status"] for c in held["status"]["conditions"]}
+    held["spec"]["finalizers"] = []
+    held["metadata"].pop("resourceVersion")
+    lab.kubectl("replace", "--raw", "/api/v1/namespaces/held/finalize", "-f", "-", input=held)
+    lab.kubectl("wait", "ns/held", "--for=delete", "--timeout=20s")
+    assert conditions["NamespaceContentRemaining"] == "False" and len(conditions) == 5
+    shows("held by its spec until /finalize let it go")
+
+
 def kite(name, **spec):
     return {"apiVersion": "example.com/v1", "kind": "Kite", "metadata": {"name": name}, "spec": spec}
 

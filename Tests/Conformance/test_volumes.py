@@ -108,6 +108,18 @@ def test_one_pod_alone(lab, ns, shows):
     shows(message)
 
 
+def test_a_volume_of_the_pods_own(lab, ns, shows):
+    template = {"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}}}
+    lab.kubectl("apply", "-n", ns, "-f", "-", input=shell(
+        "p", "touch /v/file", container={"volumeMounts": [{"name": "v", "mountPath": "/v"}]},
+        volumes=[{"name": "v", "ephemeral": {"volumeClaimTemplate": template}}]))
+    lab.wait("pod/p", "jsonpath={.status.phase}=Succeeded", ns)
+    assert lab.get("pvc", "p-v", ns)["status"]["phase"] == "Bound"
+    lab.kubectl("delete", "pod", "p", "-n", ns)
+    lab.kubectl("wait", "pvc/p-v", "-n", ns, "--for=delete", "--timeout=20s")
+    shows("claim p-v came and went with pod p")
+
+
 def test_block_claims_are_refused(lab, ns, shows):
     block = claim("c")
     block["spec"]["volumeMode"] = "Block"

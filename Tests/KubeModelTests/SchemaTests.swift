@@ -168,6 +168,13 @@ import Testing
         #expect(try schema.validate(["x": JSON(reading: value)]) == [])
     }
 
+    @Test func anEmbeddedObjectSaysWhatItIs() throws {
+        let schema = try schema(#"{"type":"object","properties":{"o":{"type":"object","x-kubernetes-embedded-resource":true,"x-kubernetes-preserve-unknown-fields":true}}}"#)
+        let causes = try schema.validate(JSON(reading: #"{"o":{"kind":"","metadata":{}}}"#))
+        #expect(causes == [.required("o.apiVersion", "must not be empty"), .invalid("o.kind", "", "must not be empty")])
+        #expect(try schema.validate(JSON(reading: #"{"o":{"apiVersion":"v1","kind":"Pod"}}"#)) == [])
+    }
+
     @Test func prunesAsCustomResourcesArePruned() throws {
         let schema = try schema(
             #"{"type":"object","properties":{"spec":{"type":"object"},"open":{"type":"object","x-kubernetes-preserve-unknown-fields":true,"properties":{"closed":{"type":"object","properties":{"a":{"type":"string"}}}}},"pod":{"type":"object","x-kubernetes-embedded-resource":true,"properties":{}}}}"#)

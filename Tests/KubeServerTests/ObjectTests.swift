@@ -159,6 +159,26 @@ enum Depth: String, CaseIterable, Sendable {
         #expect(lab.catalogue.count(.configMaps) == 10)
     }
 
+    @Test func aJobLeavesItsPodsWhereNothingIsSaid() async throws {
+        let lab = try await Lab()
+        let path = "/apis/batch/v1/namespaces/team/jobs"
+        func job(_ name: String) -> JSON {
+            ["apiVersion": "batch/v1", "kind": "Job", "metadata": ["name": .string(name)],
+             "spec": ["template": ["spec": ["restartPolicy": "Never", "containers": [["name": "c", "image": "busybox"]]]]]]
+        }
+        for name in ["a", "b", "c"] { #expect(try await lab.router.send(.POST, path, job(name)).status == 201) }
+        let kept = try await lab.router.send(.DELETE, "\(path)/a", HTTPHeaders(), [])
+        #expect(kept.status == 200 && kept.json["metadata"]["finalizers"] == ["orphan"])
+        #expect(kept.headers["Warning"].first?.contains("child pods are preserved by default when jobs are deleted") == true)
+        let again = try await lab.router.send(.DELETE, "\(path)/a?propagationPolicy=Foreground", HTTPHeaders(), [])
+        #expect(again.json["metadata"]["finalizers"] == ["foregroundDeletion"])
+        #expect(try await lab.router.send(.DELETE, "\(path)/a", HTTPHeaders(), []).json["metadata"]["finalizers"] == ["foregroundDeletion"])
+        let gone = try await lab.router.send(.DELETE, "\(path)/b?propagationPolicy=Background", HTTPHeaders(), [])
+        #expect(gone.json["status"] == "Success" && gone.headers["Warning"].isEmpty)
+        let rest = try await lab.router.send(.DELETE, path, HTTPHeaders(), [])
+        #expect(!rest.headers["Warning"].isEmpty && lab.catalogue.get(ObjectKey(.jobs, namespace: "team", name: "c"))?.isBeingDeleted == true)
+    }
+
     @Test func scalesThroughTheSubresource() async throws {
         let lab = try await Lab()
         let path = "/apis/apps/v1/namespaces/team/statefulsets"

@@ -92,6 +92,20 @@ struct RecoveryTests {
         #expect(lab.machine.starts.count == 1)
     }
 
+    @Test func aRestoredPodThatRestartsIsStartedWithoutItsFiles() async throws {
+        let lab = try await Lab()
+        lab.script("main", .run())
+        try await lab.start()
+        try await lab.create("restored") { $0["restartPolicy"] = "Always" }
+        try await lab.waitForPhase("restored", "Running")
+        try await lab.kill()
+        Temporary.remove("\(lab.directory)/pods")
+        try await lab.start()
+        _ = try await lab.waitForStart("main-1")
+        let pod = try #require(try await lab.wait(lab.key("restored"), "restart") { $0?.mainStatus["restartCount"] == 1 && $0?.mainStatus["ready"] == true })
+        #expect(pod.mainStatus["lastState"]["terminated"]["reason"] == "ContainerStatusUnknown")
+    }
+
     @Test func whatBelongsToNoPodAnyMoreIsEndedAndRemoved() async throws {
         let lab = try await Lab()
         lab.script("main", .run())

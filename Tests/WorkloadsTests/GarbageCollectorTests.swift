@@ -171,12 +171,36 @@ struct NamespaceTests {
         #expect(try await reconciler.reconcile(key) == .requeue(after: NamespaceReconciler.retry))
         let status = try #require(lab.client.get(key)?.status)
         #expect(status["phase"].stringValue == "Terminating")
-        #expect(status["conditions"][0]["message"].stringValue == "Some resources are remaining: configmaps has 1 resource instances")
+        let conditions = status["conditions"].elements
+        #expect(conditions.map { $0["status"] } == ["False", "False", "False", "True", "True"])
+        #expect(conditions[3]["message"] == "Some resources are remaining: configmaps. has 1 resource instances")
+        #expect(conditions[4]["message"] == "Some content in the namespace has finalizers remaining: example.org/hold in 1 resource instances")
         #expect(lab.client.list(.jobs).isEmpty)
         await #expect(throws: APIStatus.self) { try await lab.client.create(Samples.configMap("late")) }
         try await lab.client.update(holder.key) { $0["metadata"].remove("finalizers") }
         #expect(try await reconciler.reconcile(key) == .done)
         #expect(lab.client.get(key) == nil)
+    }
+
+    @Test func anotherFinalizerOfItsSpecHoldsAnEmptyNamespace() async throws {
+        let lab = try await Lab.fresh()
+        let made = try await lab.client.create(
+            ["apiVersion": "v1", "kind": "Namespace", "metadata": ["name": "held"], "spec": ["finalizers": ["example.org/hold"]]])
+        #expect(made.spec["finalizers"] == ["example.org/hold", "kubernetes"])
+        try await lab.client.delete(made.key)
+        try await lab.settle(NamespaceReconciler(client: lab.client, clock: lab.clock.source), .namespaces)
+        let left = try #require(lab.client.get(made.key))
+        #expect(left.spec["finalizers"] == ["example.org/hold"] && left.status["conditions"].elements.allSatisfy { $0["status"] == "False" })
+        let kind = try #require(lab.registry.kind(.namespaces))
+        var freed = left.value
+        freed["spec"]["finalizers"] = []
+        let options = WriteOptions(manager: "user")
+        _ = try await lab.registry.update(kind, namespace: "", name: "held", freed, subresource: nil, options)
+        #expect(lab.client.get(made.key)?.spec["finalizers"] == ["example.org/hold"], "only the subresource takes it off")
+        freed = try #require(lab.client.get(made.key)).value
+        freed["spec"]["finalizers"] = []
+        _ = try await lab.registry.update(kind, namespace: "", name: "held", freed, subresource: "finalize", options)
+        #expect(lab.client.get(made.key) == nil)
     }
 
     @Test func leavesLivingNamespacesAlone() async throws {

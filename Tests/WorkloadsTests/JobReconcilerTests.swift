@@ -28,6 +28,15 @@ struct JobReconcilerTests {
         #expect(lab.pods.count == 1)
     }
 
+    @Test func leavesAloneWhatAnotherControllerManages() async throws {
+        let lab = try await Lab.fresh()
+        let theirs = try await lab.client.create(Samples.job("theirs", ["managedBy": "example.org/queue"]))
+        try await lab.client.create(Samples.job("ours", ["managedBy": "kubernetes.io/job-controller"]))
+        try await lab.settle(reconciler(lab), .jobs)
+        #expect(lab.pods.map { $0.labels["job-name"] } == ["ours"])
+        #expect(lab.client.get(theirs.key)?.status == theirs.status)
+    }
+
     @Test func writesNothingWhenNothingChanged() async throws {
         let lab = try await Lab.fresh()
         let job = try await lab.client.create(Samples.job("idle", ["completions": 3, "parallelism": 2]))

@@ -100,6 +100,7 @@ enum DaemonPods {
     static func pod(of set: StoredObject, node: String, hash: String) -> JSON {
         var pod = PodFromTemplate.make(set.spec["template"], owner: set)
         pod["metadata"]["labels"][StatefulSetPods.revisionLabel] = .string(hash)
+        pod["metadata"]["labels"].assign(DaemonSetGeneration.label, set.metadata["annotations"][DaemonSetGeneration.annotation])
         pod["spec"] = withTolerations(pod["spec"])
         let field: JSON = ["key": "metadata.name", "operator": "In", "values": [.string(node)]]
         let required = pod["spec"]["affinity"]["nodeAffinity"][key]["nodeSelectorTerms"].elements

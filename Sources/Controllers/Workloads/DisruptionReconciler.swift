@@ -42,12 +42,23 @@ public struct DisruptionReconciler: Reconciler {
         let disrupted = before["disruptedPods"].stringMap.compactMapValues { Timestamp(parsing: $0) }
         let (plan, left, wakeUp) = DisruptionPlan.make(budget.spec, members: members, disrupted: disrupted, now: now)
         let after = plan.status(over: before, generation: budget.metadata["generation"].intValue ?? 0, disrupted: left, now: now)
+        if before != after, needsScale(budget.spec), pods.contains(where: { $0.controllerReference.isNull }) {
+            client.event(budget, type: "Warning", reason: "UnmanagedPods", message: Self.unmanaged)
+        }
         try await client.updateStatus(key, uid: budget.uid) { status in
             // An eviction may have written in between; its change brings the next look.
             if status == before { status = after }
         }
         return wakeUp.map { .requeue(after: $0) } ?? .done
     }
+
+    /// Whether the budget can only be reckoned from how many pods there should be.
+    private func needsScale(_ spec: JSON) -> Bool { !spec["maxUnavailable"].isNull || spec["minAvailable"].stringValue != nil }
+
+    private static let unmanaged =
+        "Pods selected by this PodDisruptionBudget were found to be unmanaged. As a result, the status of the PDB cannot be calculated "
+        + "correctly, which may result in undefined behavior. To account for these pods please set \".spec.minAvailable\" field of the PDB to "
+        + "an integer value."
 
     /// The object above the pod that has replicas: of a ReplicaSet its Deployment.
     private func scale(of pod: StoredObject) -> (uid: String, replicas: Int)? {

@@ -12,6 +12,7 @@ enum EndpointSlicePlan {
 
     /// What a slice holds, beside its name.
     struct Slice: Equatable {
+        var addressType = "IPv4"
         var ports: [JSON]
         var endpoints: [JSON]
     }
@@ -41,7 +42,7 @@ enum EndpointSlicePlan {
     }
 
     /// A port without a name has the empty one here.
-    private static func spell(_ port: JSON) -> JSON {
+    static func spell(_ port: JSON) -> JSON {
         var spelled: JSON = ["name": port["name"].isNull ? "" : port["name"], "protocol": port["protocol"], "port": port["port"]]
         if !port["appProtocol"].isNull { spelled["appProtocol"] = port["appProtocol"] }
         return spelled
@@ -53,7 +54,7 @@ enum EndpointSlicePlan {
         var endpoint: JSON = [
             "addresses": [.string(address)],
             "conditions": [
-                "ready": .bool(publishes || facts.isReady && !facts.hasDeletionTimestamp), "serving": .bool(publishes || facts.isReady),
+                "ready": .bool(publishes || facts.isReady && !facts.hasDeletionTimestamp), "serving": .bool(facts.isReady),
                 "terminating": .bool(facts.hasDeletionTimestamp),
             ],
             "targetRef": ["kind": "Pod", "namespace": .string(pod.namespace), "name": .string(pod.name), "uid": .string(pod.uid)],
@@ -71,13 +72,14 @@ enum EndpointSlicePlan {
         return labels
     }
 
-    static func object(_ slice: Slice, of service: StoredObject) -> JSON {
+    /// - Parameter owner: the Service, or the Endpoints that are mirrored.
+    static func object(_ slice: Slice, of owner: StoredObject, _ labels: JSON) -> JSON {
         [
             "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
             "metadata": [
-                "generateName": .string(service.name + "-"), "namespace": .string(service.namespace), "labels": labels(of: service),
-                "ownerReferences": [Owners.reference(to: service)],
-            ], "addressType": "IPv4", "endpoints": .array(slice.endpoints), "ports": .array(slice.ports),
+                "generateName": .string(owner.name + "-"), "namespace": .string(owner.namespace), "labels": labels,
+                "ownerReferences": [Owners.reference(to: owner)],
+            ], "addressType": .string(slice.addressType), "endpoints": .array(slice.endpoints), "ports": .array(slice.ports),
         ]
     }
 }

@@ -9,6 +9,8 @@ public import Registry
 /// made only after those that exist were counted, so none is made twice.
 public struct JobReconciler: Reconciler {
     public let name = "job-controller"
+    /// Jobs that name another one in `managedBy` are somebody else's.
+    private static let controllerName = "kubernetes.io/job-controller"
     public let concurrency: Int
     private let client: Client
     private let clock: TimeSource
@@ -22,7 +24,7 @@ public struct JobReconciler: Reconciler {
     public var sources: [EventSource] { [.objects(.jobs), .controlled(.pods, by: .jobs, kind: "Job")] }
 
     public func reconcile(_ key: ObjectKey) async throws -> ReconcileResult {
-        guard let job = client.get(key) else { return .done }
+        guard let job = client.get(key), job.spec["managedBy"].stringValue ?? Self.controllerName == Self.controllerName else { return .done }
         let facts = JobFacts(job.value)
         if !facts.finished.isNull { return try await expire(job, facts) }
         let pods = client.controlled(by: job, .pods).map { PodFacts($0) }

@@ -33,10 +33,9 @@ public struct NamespaceReconciler: Reconciler {
         }
         try await deleteContent(of: namespace)
         let remaining = content(of: namespace)
-        if !remaining.isEmpty {
-            try await report(remaining, namespace)
-            return .requeue(after: Self.retry)
-        }
+        let isHeldByOthers = namespace.spec["finalizers"].elements.contains { $0 != "kubernetes" }
+        if !remaining.isEmpty || isHeldByOthers { try await report(remaining, namespace) }
+        if !remaining.isEmpty { return .requeue(after: Self.retry) }
         try await client.update(key, uid: namespace.uid) { value in
             let kept = value["spec"]["finalizers"].elements.filter { $0.stringValue != "kubernetes" }
             value["spec"].assign("finalizers", kept.isEmpty ? .null : .array(kept))
@@ -65,37 +64,10 @@ public struct NamespaceReconciler: Reconciler {
         namespacedResources.flatMap { client.list($0, namespace: namespace.name) }
     }
 
-    /// Says what is still in the way, in upstream's conditions.
+    /// Says what is still in the way.
     private func report(_ remaining: [StoredObject], _ namespace: StoredObject) async throws {
-        let kinds = Self.tally(remaining.map(\.key.resource.description), "has")
-        let finalizers = Self.tally(remaining.flatMap(\.finalizers), "in")
+        let conditions = NamespaceConditions(remaining)
         let now = clock.now
-        try await client.updateStatus(namespace.key, uid: namespace.uid) { status in
-            Self.set("NamespaceContentRemaining", "SomeResourcesRemain", "Some resources are remaining: \(kinds)", in: &status, at: now)
-            if finalizers.isEmpty { return }
-            let message = "Some content in the namespace has finalizers remaining: \(finalizers)"
-            Self.set("NamespaceFinalizersRemaining", "SomeFinalizersRemain", message, in: &status, at: now)
-        }
-    }
-
-    /// `pods has 2 resource instances, secrets has 1 resource instances`, as upstream words it.
-    private static func tally(_ names: [String], _ verb: String) -> String {
-        var counts: [String: Int] = [:]
-        for name in names { counts[name, default: 0] += 1 }
-        return counts.sorted { $0.key < $1.key }.map { "\($0.key) \(verb) \($0.value) resource instances" }.joined(separator: ", ")
-    }
-
-    private static func set(_ type: String, _ reason: String, _ message: String, in status: inout JSON, at now: Timestamp) {
-        var conditions = status["conditions"].elements
-        let condition: JSON = [
-            "type": .string(type), "status": "True", "lastTransitionTime": .string("\(now)"), "reason": .string(reason), "message": .string(message),
-        ]
-        if let position = conditions.firstIndex(where: { $0["type"].stringValue == type }) {
-            if conditions[position]["message"] == condition["message"] { return }
-            conditions[position] = condition
-        } else {
-            conditions.append(condition)
-        }
-        status["conditions"] = .array(conditions)
+        try await client.updateStatus(namespace.key, uid: namespace.uid) { conditions.write(into: &$0, at: now) }
     }
 }

@@ -29,6 +29,8 @@ public func workloadReconcilers(
         DaemonSetReconciler(client: client("daemonset-controller"), clock: clock),
         CronJobReconciler(client: client("cronjob-controller"), clock: clock),
         EndpointSliceReconciler(client: client("endpointslice-controller")),
+        EndpointSliceMirror(client: client("endpointslicemirroring-controller")),
+        EphemeralVolumeReconciler(client: client("ephemeral-volume-controller")),
         DisruptionReconciler(client: client("disruption-controller"), clock: clock),
         QuotaReconciler(client: client("resourcequota-controller")),
         AutoscalerReconciler(client: client("horizontal-pod-autoscaler"), metrics: metrics, clock: clock),

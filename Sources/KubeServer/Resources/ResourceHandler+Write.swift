@@ -49,14 +49,16 @@ extension ResourceHandler {
 
     func delete(_ target: Target, _ name: String, _ request: Request) async throws -> Response {
         let form = try Representation.negotiate(request.headers)
-        let options = try WriteParameters.deleteOptions(request)
         let kind = target.kind
+        let (options, warnings) = try WriteParameters.deleteOptions(request, of: kind)
+        var response: Response
         switch try await registry.delete(target.stored, namespace: target.namespace ?? "", name: name, options) {
-        case .pending(let object): return try present(try await registry.shown(object, as: kind), kind, form, request)
+        case .pending(let object): response = try present(try await registry.shown(object, as: kind), kind, form, request)
         case .deleted(let object):
-            if Self.answersWithObject.contains(kind.resource) { return try present(object, kind, form, request) }
-            return .json(Self.success(kind, object))
+            response = Self.answersWithObject.contains(kind.resource) ? try present(object, kind, form, request) : .json(Self.success(kind, object))
         }
+        response.warn(warnings)
+        return response
     }
 
     static func success(_ kind: Kind, _ object: StoredObject) -> JSON {
@@ -70,7 +72,7 @@ extension ResourceHandler {
     /// Deletes all that a list would give; answers with the list.
     func deleteCollection(_ target: Target, _ request: Request) async throws -> Response {
         let form = try Representation.negotiate(request.headers)
-        let options = try WriteParameters.deleteOptions(request)
+        let (options, warnings) = try WriteParameters.deleteOptions(request, of: target.kind)
         let page = try await select(target, try ListOptions(request.query, target.kind))
         try await withThrowingDiscardingTaskGroup { group in
             for object in page.objects {
@@ -84,11 +86,13 @@ extension ResourceHandler {
             }
         }
         let items = try await registry.shown(page.objects, as: target.kind).map { ObjectBytes.value($0, target.kind) }
-        return encode(
+        var response = encode(
             [
                 "kind": .string(target.kind.listKind), "apiVersion": .string(target.kind.apiVersion), "metadata": page.metadata,
                 "items": .array(items),
             ], Representation(encoding: form.encoding))
+        response.warn(warnings)
+        return response
     }
 
     /// `pods/eviction`: a deletion that respects disruption budgets.

@@ -54,6 +54,21 @@ enum WriteParameters {
     }
 
     /// `metav1.DeleteOptions` of the body, else of the query.
+    ///
+    /// Jobs and ReplicationControllers leave their pods where the request says nothing (upstream: DefaultGarbageCollectionPolicy of their
+    /// strategies).
+    /// - Returns: with what a user who may not expect that should be told.
+    static func deleteOptions(_ request: Request, of kind: Kind) throws(APIStatus) -> (options: DeleteOptions, warnings: [String]) {
+        var options = try deleteOptions(request)
+        guard options.propagation == nil, [.jobs, .replicationControllers].contains(kind.resource) else { return (options, []) }
+        options.defaultPropagation = .orphan
+        return (options, kind.resource == .jobs ? [keepsPods] : [])
+    }
+
+    private static let keepsPods =
+        "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan "
+        + "to suppress this warning"
+
     static func deleteOptions(_ request: Request) throws(APIStatus) -> DeleteOptions {
         let body = request.body.readableBytes > 0 ? try RequestBody.object(request).value : .null
         if let kind = body["kind"].stringValue, !kind.isEmpty, kind != "DeleteOptions" {

@@ -82,7 +82,7 @@ struct PodVolumes {
                 try emptyDirectory(volume["emptyDir"], path)
                 return Prepared(path: path)
             }
-            if !volume["persistentVolumeClaim"].isNull { return try claim(volume["persistentVolumeClaim"], as: volume["name"]) }
+            if let name = PodClaims.name(of: volume, pod: pod.name) { return try claim(name, volume) }
             if !volume["hostPath"].isNull { return try hostPath(volume["hostPath"]) }
             if Self.fileSources.contains(where: { !volume[$0].isNull }) {
                 try writeFiles(volume, path)
@@ -113,17 +113,17 @@ struct PodVolumes {
         if let fsGroup { Files.share(path, group: fsGroup) }
     }
 
-    private func claim(_ source: JSON, as alias: JSON) throws(MissingConfiguration) -> Prepared {
-        let name = source["claimName"].stringValue ?? ""
+    private func claim(_ name: String, _ source: JSON) throws(MissingConfiguration) -> Prepared {
         guard let claim = find(ObjectKey(.persistentVolumeClaims, namespace: pod.namespace, name: name)) else {
             throw MissingConfiguration(description: "persistentvolumeclaim \"\(name)\" not found")
         }
+        if PodClaims.isOwn(source), let problem = PodClaims.problem(claim, pod: pod.object) { throw MissingConfiguration(description: problem) }
         guard claim.status["phase"].stringValue == "Bound", let volumeName = claim.spec["volumeName"].stringValue,
             let volume = find(ObjectKey(.persistentVolumes, name: volumeName))
         else {
             throw MissingConfiguration(description: "PersistentVolumeClaim \"\(name)\" is not bound")
         }
-        try checkMode(of: alias, volume.spec["volumeMode"].stringValue ?? "Filesystem", volumeName)
+        try checkMode(of: source["name"], volume.spec["volumeMode"].stringValue ?? "Filesystem", volumeName)
         guard let path = volume.spec["local"]["path"].stringValue ?? volume.spec["hostPath"]["path"].stringValue else {
             throw MissingConfiguration(
                 description: "PersistentVolume \"\(volumeName)\" is neither local nor hostPath; others cannot be used on this machine")
@@ -136,7 +136,7 @@ struct PodVolumes {
         // What is lent stays its owner's: nothing is written to it, and nobody else's group is put on it.
         if isLent { return Prepared(path: path, readOnly: true) }
         shareClaim(path)
-        return Prepared(path: path, readOnly: source["readOnly"].boolValue == true)
+        return Prepared(path: path, readOnly: source["persistentVolumeClaim"]["readOnly"].boolValue == true)
     }
 
     /// Whether the lab's owner lends the directory, or one above it. A path with links in it is none: they might lead elsewhere by now.

@@ -9,11 +9,7 @@ enum LimitRanger {
     static func admit(pod: inout JSON, _ context: KindRules.Context) throws(APIStatus) {
         let items = items(context)
         if items.isEmpty { return }
-        for item in items where item["type"].stringValue == "Container" {
-            for list in ["initContainers", "containers"] where pod["spec"].has(list) {
-                pod["spec"][list] = .array(pod["spec"][list].elements.map { withDefaults($0, item) })
-            }
-        }
+        for range in context.catalogue.list(.limitRanges, namespace: context.namespace).objects { fillDefaults(of: range, &pod) }
         var problems: [String] = []
         for item in items {
             switch item["type"].stringValue {
@@ -30,14 +26,25 @@ enum LimitRanger {
         try refuse(problems, "pods", pod)
     }
 
-    /// An explicit limit with no request is a request: Go's defaults said so before; here only what is missing is filled in.
-    private static func withDefaults(_ container: JSON, _ item: JSON) -> JSON {
-        var container = container
-        for (name, value) in item["default"].members where container["resources"]["limits"][name].isNull {
-            container["resources"]["limits"][name] = value
+    /// Defaults of one LimitRange, with the annotation that says what was filled in.
+    private static func fillDefaults(of range: StoredObject, _ pod: inout JSON) {
+        var set: [String] = []
+        for item in range.spec["limits"].elements where item["type"].stringValue == "Container" {
+            for (list, what) in [("containers", "container"), ("initContainers", "init container")] where pod["spec"].has(list) {
+                pod["spec"][list] = .array(pod["spec"][list].elements.map { withDefaults($0, item, what, &set) })
+            }
         }
-        for (name, value) in item["defaultRequest"].members where container["resources"]["requests"][name].isNull {
-            container["resources"]["requests"][name] = value
+        if !set.isEmpty { pod["metadata"]["annotations"]["kubernetes.io/limit-ranger"] = .string("LimitRanger plugin set: \(set.joined(separator: "; "))") }
+    }
+
+    /// An explicit limit with no request is a request: Go's defaults said so before; here only what is missing is filled in.
+    private static func withDefaults(_ container: JSON, _ item: JSON, _ what: String, _ set: inout [String]) -> JSON {
+        var container = container
+        for (source, target, word) in [("defaultRequest", "requests", "request"), ("default", "limits", "limit")] {
+            let missing = item[source].members.filter { container["resources"][target][$0.key].isNull }
+            for (name, value) in missing { container["resources"][target][name] = value }
+            if missing.isEmpty { continue }
+            set.append("\(missing.map(\.key).sorted().joined(separator: ", ")) \(word) for \(what) \(container["name"].stringValue ?? "")")
         }
         return container
     }

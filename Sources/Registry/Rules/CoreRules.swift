@@ -15,7 +15,7 @@ enum CoreRules {
         .endpointSlices: KindRules(validate: NetworkRules.validateSlice),
         .deployments: KindRules(validate: ControllerRules.validateDeployment),
         .replicaSets: KindRules(validate: ControllerRules.validateReplicaSet),
-        .daemonSets: KindRules(validate: ControllerRules.validateDaemonSet),
+        .daemonSets: KindRules(applyDefaults: DaemonSetGeneration.applyDefaults, validate: ControllerRules.validateDaemonSet),
         .replicationControllers: KindRules(validate: ControllerRules.validateReplicationController),
         .controllerRevisions: KindRules(validate: ControllerRules.validateRevision),
         .podTemplates: KindRules(validate: { object, _, _ in PodRules.validateTemplate(object["template"], "template") }),
@@ -47,7 +47,10 @@ enum CoreRules {
 
     /// The `kubernetes` finalizer keeps a namespace until its content is gone; the name is a label for selectors.
     private static func namespaceDefaults(_ object: inout JSON, _ old: JSON?, _ context: KindRules.Context) {
-        if old == nil { object["spec"]["finalizers"] = ["kubernetes"] } else if let old { object["spec"] = object["spec"].isNull ? old["spec"] : object["spec"] }
+        if old == nil {
+            let finalizers = object["spec"]["finalizers"].elements
+            if !finalizers.contains("kubernetes") { object["spec"]["finalizers"] = .array(finalizers + ["kubernetes"]) }
+        }
         object["metadata"]["labels"]["kubernetes.io/metadata.name"] = object["metadata"]["name"]
         if object["status"].isNull { object["status"] = ["phase": "Active"] }
     }

@@ -17,7 +17,9 @@ enum CronJobRules {
         }
         if let zone = spec["timeZone"].stringValue, zone != old?["spec"]["timeZone"].stringValue, TimeZones.named(zone) == nil {
             causes.append(
-                zone.isEmpty ? .invalid("spec.timeZone", "", "timeZone must be nil or non-empty string")
+                zone.lowercased() == "local"
+                    ? .invalid("spec.timeZone", .string(zone), "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones")
+                    : zone.isEmpty ? .invalid("spec.timeZone", "", "timeZone must be nil or non-empty string")
                     : .invalid("spec.timeZone", .string(zone), "unknown time zone \(zone)"))
         }
         let job = spec["jobTemplate"]["spec"]

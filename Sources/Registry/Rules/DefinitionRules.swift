@@ -21,7 +21,7 @@ enum DefinitionRules {
     static func validate(_ object: JSON, _ old: JSON?, _ context: KindRules.Context) -> [APIStatus.Cause] {
         let spec = object["spec"]
         var causes = names(object, spec)
-        causes += versionNames(spec)
+        causes += DefinitionApproval.validate(object, old) + versionNames(spec)
         if spec["preserveUnknownFields"].boolValue == true, old?["spec"]["preserveUnknownFields"].boolValue != true {
             causes.append(.invalid("spec.preserveUnknownFields", true, "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead"))
         }

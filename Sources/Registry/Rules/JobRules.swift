@@ -26,7 +26,7 @@ enum JobRules {
 
     /// - Parameter path: of the JobSpec, which a CronJob has as well.
     static func validateSpec(_ spec: JSON, _ path: String) -> [APIStatus.Cause] {
-        var causes = numbers(spec, path) + indexing(spec, path)
+        var causes = numbers(spec, path) + indexing(spec, path) + manager(spec["managedBy"], "\(path).managedBy")
         let policy = spec["template"]["spec"]["restartPolicy"].stringValue
         let field = "\(path).template.spec.restartPolicy"
         if policy != "Never", policy != "OnFailure" {
@@ -52,6 +52,14 @@ enum JobRules {
             guard let number = spec[field].intValue, number < 0 else { return nil }
             return .invalid("\(path).\(field)", JSON(number), "must be greater than or equal to 0")
         }
+    }
+
+    private static func manager(_ manager: JSON, _ field: String) -> [APIStatus.Cause] {
+        guard let name = manager.stringValue else { return [] }
+        if name.utf8.count > 63 { return [.tooLong(field, maximum: 63)] }
+        let parts = name.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        let isPath = parts.count == 2 && Names.dns1123Subdomain(parts[0]).isEmpty && !parts[1].isEmpty
+        return isPath ? [] : [.invalid(field, manager, "must be a domain-prefixed path (such as \"acme.io/foo\")")]
     }
 
     private static func indexing(_ spec: JSON, _ path: String) -> [APIStatus.Cause] {
@@ -132,15 +140,48 @@ enum JobRules {
             if count == nil, indexes == nil {
                 causes.append(.required(field, "at least one of succeededCount or succeededIndexes must be specified"))
             }
+            let named = indexes.map { indexCount($0, below: completions) }
+            if case .failure(let problem)? = named {
+                let detail = "error parsing succeededIndexes: \(problem)"
+                causes.append(.invalid("\(field).succeededIndexes", .string(indexes ?? ""), detail))
+            }
             if let count {
                 if count < 1 { causes.append(.invalid("\(field).succeededCount", JSON(count), "must be greater than or equal to 0")) }
                 if count > completions {
                     let detail = "must be less than or equal to \(completions) (the number of specified completions)"
                     causes.append(.invalid("\(field).succeededCount", JSON(count), detail))
                 }
+                let total = named.map { (try? $0.get()) ?? 0 } ?? count
+                if count > total {
+                    let detail = "must be less than or equal to \(total) (the number of indexes in the specified succeededIndexes field)"
+                    causes.append(.invalid("\(field).succeededCount", JSON(count), detail))
+                }
             }
         }
         return causes
+    }
+
+    private struct IndexProblem: Error, CustomStringConvertible { let description: String }
+
+    /// How many indexes a text such as `1,3-5` names, or what is wrong with it (upstream: validateIndexesFormat).
+    private static func indexCount(_ text: String, below completions: Int) -> Result<Int, IndexProblem> {
+        var (last, total) = (-1, 0)
+        func problem(_ words: String) -> Result<Int, IndexProblem> { .failure(IndexProblem(description: words)) }
+        for part in text.isEmpty ? [] : text.split(separator: ",", omittingEmptySubsequences: false) {
+            let ends = part.split(separator: "-", omittingEmptySubsequences: false).map(String.init)
+            if ends.count > 2 { return problem("the fragment \(JSON.quoted(String(part))) violates the requirement that an index interval can have at most two parts separated by '-'") }
+            var bounds: [Int] = []
+            for end in ends {
+                guard let index = Int(end) else { return problem("cannot convert string to integer for index: \(JSON.quoted(end))") }
+                if index >= completions { return problem("too large index: \(JSON.quoted(end))") }
+                if let first = bounds.first, first >= index { return problem("non-increasing order, previous: \(first), current: \(index)") }
+                bounds.append(index)
+            }
+            if last >= bounds[0] { return problem("non-increasing order, previous: \(last), current: \(bounds[0])") }
+            last = bounds[bounds.count - 1]
+            total += last - bounds[0] + 1
+        }
+        return .success(total)
     }
 
     // MARK: Changes
@@ -150,7 +191,7 @@ enum JobRules {
         if old["suspend"].boolValue != true, spec["template"] != old["template"] {
             causes.append(.invalid("spec.template", "<omitted>", "field is immutable"))
         }
-        for key in ["selector", "completionMode", "podFailurePolicy", "backoffLimitPerIndex", "successPolicy"] where spec[key] != old[key] {
+        for key in ["selector", "completionMode", "podFailurePolicy", "backoffLimitPerIndex", "successPolicy", "managedBy"] where spec[key] != old[key] {
             causes.append(.invalid("spec.\(key)", spec[key], "field is immutable"))
         }
         guard spec["completions"] != old["completions"] else { return causes }

@@ -11,6 +11,7 @@ enum PodRules {
             try PriorityAdmission.apply(to: &object, context)
             try LimitRanger.admit(pod: &object, context)
         }
+        TolerationAdmission.apply(to: &object)
         guard old == nil, object["status"]["phase"].isNull else { return }
         object["status"] = ["phase": "Pending", "qosClass": .string(qualityOfService(object["spec"]))]
     }

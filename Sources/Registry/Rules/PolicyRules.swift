@@ -161,14 +161,6 @@ enum PolicyRules {
         if let old, old["spec"]["scopes"] != object["spec"]["scopes"] {
             causes.append(.invalid("spec.scopes", object["spec"]["scopes"], "field is immutable"))
         }
-        let known = ["Terminating", "NotTerminating", "BestEffort", "NotBestEffort", "PriorityClass", "CrossNamespacePodAffinity", "VolumeAttributesClass"]
-        let scopes = object["spec"]["scopes"]
-        for scope in scopes.elements where !known.contains(scope.stringValue ?? "") {
-            causes.append(.invalid("spec.scopes", scopes, "unsupported scope"))
-        }
-        for pair in [("BestEffort", "NotBestEffort"), ("Terminating", "NotTerminating")] as [(JSON, JSON)] {
-            if scopes.elements.contains(pair.0), scopes.elements.contains(pair.1) { causes.append(.invalid("spec.scopes", scopes, "conflicting scopes")) }
-        }
-        return causes
+        return causes + QuotaScopeRules.validate(object["spec"])
     }
 }

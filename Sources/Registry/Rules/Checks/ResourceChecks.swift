@@ -80,9 +80,12 @@ enum ResourceChecks {
         return causes + [.invalid(field, .string(name), "doesn't follow extended resource name standard")]
     }
 
+    /// Whether a quota knows the name without a domain before it.
+    static func isStandardOfQuotas(_ name: String) -> Bool { ofQuotas.contains(name) || isHugePages(name) || name.hasPrefix("requests.hugepages-") }
+
     static func quotaResourceName(_ name: String, _ field: String) -> [APIStatus.Cause] {
         let causes = resourceName(name, field)
-        if name.contains("/") || ofQuotas.contains(name) || isHugePages(name) || name.hasPrefix("requests.hugepages-") { return causes }
+        if name.contains("/") || isStandardOfQuotas(name) { return causes }
         return causes + [.invalid(field, .string(name), "must be a standard resource for quota")]
     }
 }
