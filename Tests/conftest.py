@@ -3,6 +3,7 @@
 import os
 import pathlib
 import secrets
+import signal
 
 import pytest
 from kindlingtest.lab import Place
@@ -16,6 +17,12 @@ def known_gaps():
     and are reported as expected failures."""
     lines = [line.strip() for line in GAPS.read_text().splitlines()]
     return [tuple(part.strip() for part in line.split(" = ", 1)) for line in lines if line and not line.startswith("#")]
+
+
+def pytest_configure(config):
+    # A run in the background of a script ignores SIGINT, and so would all that cases start and interrupt.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser):

@@ -18,6 +18,7 @@ struct LabCommand: AsyncParsableCommand {
             Environment variables (nothing else changes what lab does):
               HOME, XDG_STATE_HOME, XDG_RUNTIME_DIR   where a user's lab keeps its state and its sockets
               XDG_CACHE_HOME, KINDLING_CACHE          where Python environments and wheels are kept
+              KINDLING_OUTPUT (in trials)             the directory whose files are kept for the best trials
               KINDLING_DEBUG                          labd's log tells more, when set at 'lab up'
               KUBECONFIG                              the file that 'lab kubeconfig --merge' adds to
               NO_COLOR, TERM                          no colours when NO_COLOR is set or TERM is dumb

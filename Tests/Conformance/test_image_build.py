@@ -112,13 +112,14 @@ def test_a_dockerfile_runs_as_a_pod_by_its_name(lab, ns, base, context, shows):
     shows(f"{digest}: twice the same, the second time nothing ran")
 
 
-def test_a_users_single_id_is_enough(tmp_path, system, single, shows):
+@pytest.mark.accounts("single")
+def test_a_users_single_id_is_enough(place, system, shows):
     """Without ranges in /etc/subuid, and without labd."""
-    lab = single.lab("noid")
-    system.docker_archive(single.directory / "one.tar", "my/base:1")
-    (single.directory / "one.tar").chmod(0o644)
-    lab.lab("image", "load", single.directory / "one.tar")
-    context = single.work / "one"
+    lab = place.lab("noid")
+    system.docker_archive(place.directory / "one.tar", "my/base:1")
+    (place.directory / "one.tar").chmod(0o644)
+    lab.lab("image", "load", place.directory / "one.tar")
+    context = place.work / "one"
     context.mkdir()
     write(context, Dockerfile="FROM my/base:1\nRUN id -u && echo made > /made\nCOPY . /all\nUSER 1000\nRUN id -u && cat /made\n")
     result, digest = build(lab, context, "my/one:1")
@@ -126,15 +127,6 @@ def test_a_users_single_id_is_enough(tmp_path, system, single, shows):
     assert digest and "0" in lines and "1000" in lines and "made" in lines
     assert "the lab does not run, so RUN has no network" in result.stderr
     shows(f"{digest} by one id")
-
-
-@pytest.fixture(scope="session")
-def single():
-    from kindlingtest.lab import Place
-
-    place = Place("single" if os.geteuid() == 0 else "user")
-    yield place
-    place.close()
 
 
 def test_errors_name_the_line_and_the_exit_code(lab, base, context, shows):
