@@ -89,6 +89,21 @@ struct TrialLogAdapter: TrialLogSource {
             namespace: container.namespace, pod: container.pod, uid: container.podUID, container: container.container, below: directory, body)
     }
 
+    func scrape(
+        _ container: TrialContainer, _ endpoint: TrialEndpoint, _ body: @Sendable (TrialLogLine) async throws -> Void
+    ) async throws -> String? {
+        let page = NodeAgent.Page(port: endpoint.port, path: endpoint.path, isSecure: endpoint.isSecure, headers: endpoint.headers)
+        return try await agent.scrape(
+            namespace: container.namespace, pod: container.pod, uid: container.podUID, container: container.container, page
+        ) { time, text in try await body(TrialLogLine(time: time, text: text)) }
+    }
+
+    func markEnd(_ container: TrialContainer, directory: String) async {
+        await agent.leaveMark(
+            namespace: container.namespace, pod: container.pod, uid: container.podUID, container: container.container, directory: directory,
+            name: "1.pid", "completed\n")
+    }
+
     func usage(of container: TrialContainer) async -> TrialUsage? {
         guard let spent = await agent.spent(namespace: container.namespace, pod: container.pod, uid: container.podUID) else { return nil }
         return TrialUsage(

@@ -10,6 +10,8 @@ public struct KindRules: Sendable {
         public let namespace: String
         /// The time of the request.
         public let now: Timestamp
+        /// The kind that an object's `apiVersion` and `kind` name; `nil` where none is served.
+        public let kind: @Sendable (_ object: JSON) -> Kind?
     }
 
     /// Fills in what the user left out. `old` is the stored object for an update.

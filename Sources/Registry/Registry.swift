@@ -98,7 +98,15 @@ public final class Registry: Sendable {
         return remarks
     }
 
-    func context(namespace: String) -> KindRules.Context { KindRules.Context(catalogue: catalogue, namespace: namespace, now: now) }
+    func context(namespace: String) -> KindRules.Context {
+        let table = table
+        return KindRules.Context(catalogue: catalogue, namespace: namespace, now: now) { object in
+            guard let name = object["kind"].stringValue, let apiVersion = object["apiVersion"].stringValue else { return nil }
+            let parts = apiVersion.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+            let (group, version) = parts.count == 2 ? (parts[0], parts[1]) : ("", apiVersion)
+            return table.withLock { $0.kind(group: group, version: version, kind: name) }
+        }
+    }
 
     // MARK: Events
 

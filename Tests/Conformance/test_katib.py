@@ -173,7 +173,12 @@ def test_unknown_field_is_refused_with_its_path(lab, shows):
     result = lab.kubectl("create", "-f", "-", input=wrong, check=False)
     assert result.returncode != 0 and 'unknown field "spec.paralelTrialCount"' in result.stderr
     del wrong["spec"]["paralelTrialCount"]
+    # Katib's webhook looks into the template of a Job, and of no other kind.
     wrong["spec"]["trialTemplate"]["trialSpec"]["spec"]["anything"] = {"goes": True}
+    template = lab.kubectl("create", "--dry-run=server", "-f", "-", input=wrong, check=False).stderr
+    assert 'invalid spec.trialTemplate: unable to convert: unknown field "spec.anything" to Job' in template
+    wrong["spec"]["trialTemplate"]["trialSpec"] |= {"apiVersion": "tune.example.com/v1", "kind": "Trainer"}
+    wrong["spec"]["trialTemplate"] |= {"successCondition": "status.done", "failureCondition": "status.failed"}
     lab.kubectl("create", "--dry-run=server", "-f", "-", input=wrong)
     wrong["spec"]["parallelTrialCount"] = "three"
     assert "parallelTrialCount" in lab.kubectl("create", "-f", "-", input=wrong, check=False).stderr

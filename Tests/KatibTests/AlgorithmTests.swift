@@ -239,6 +239,46 @@ import Testing
         #expect(problem(algorithm, [(name, value)]) == expected)
     }
 
+    private func nas(_ operation: JSON, _ settings: [(String, String)] = [], layers: Int = 2, algorithm: String = "enas") -> String {
+        let list = settings.map { ["name": .string($0.0), "value": .string($0.1)] as JSON }
+        do {
+            _ = try Algorithms.make(for: [
+                "metadata": ["uid": "u"],
+                "spec": [
+                    "algorithm": ["algorithmName": .string(algorithm), "algorithmSettings": .array(list)],
+                    "nasConfig": ["graphConfig": ["numLayers": JSON(layers), "inputSizes": [8, 8, 1], "outputSizes": [10]], "operations": [operation]],
+                ],
+            ])
+            return ""
+        } catch { return "\(error)" }
+    }
+
+    private static let convolution: JSON = [
+        "operationType": "convolution", "parameters": [["name": "size", "parameterType": "categorical", "feasibleSpace": ["list": ["3", "5"]]]],
+    ]
+
+    @Test(arguments: [
+        ("controller_hidden_size", "0", "Algorithm Setting controller_hidden_size: 0 with int type must be in range [1, inf)"),
+        ("controller_hidden_size", "x", "Algorithm Setting controller_hidden_size must be int type: exception invalid literal for int() with base 10: 'x'"),
+        ("controller_baseline_decay", "1.5", "Algorithm Setting controller_baseline_decay: 1.5 with float type must be in range (0.0, 1.0)"),
+        ("controller_temperature", "0", "Algorithm Setting controller_temperature: 0.0 with float type must be in range (0, inf)"),
+        ("controller_learning_rate", "None", "Algorithm Setting controller_learning_rate must be float type: exception could not convert string to float: 'None'"),
+        ("controller_temperature", "None", ""), ("controller_baseline_decay", "1", ""), ("num_epochs", "1", "Unknown Algorithm Setting name: num_epochs"),
+    ])
+    func enasChecksItsController(name: String, value: String, expected: String) {
+        #expect(nas(Self.convolution, [(name, value)]) == expected)
+    }
+
+    @Test func aSearchOfArchitecturesIsBounded() {
+        #expect(nas(Self.convolution) == "")
+        #expect(nas(Self.convolution, layers: 65) == "numLayers must be 1 to 64, found 65")
+        let int: JSON = ["name": "n", "parameterType": "int", "feasibleSpace": ["min": "1", "max": "1000000", "step": "1"]]
+        #expect(nas(["operationType": "convolution", "parameters": [int, int]]).contains("more than 4096 combinations"))
+        #expect(nas(["operationType": "convolution"]).hasPrefix("Missing ParameterConfigs in Operation"))
+        #expect(nas(["operationType": "skip_connection"], algorithm: "darts") == "", "as upstream's example has it")
+        #expect(nas(["operationType": "max_pooling"], algorithm: "darts").hasPrefix("Missing ParameterConfigs in Operation"))
+    }
+
     @Test func cmaesNeedsTwoDimensions() {
         #expect(problem("cmaes", [], parameters: 1) == "CMA-ES only supports two or more dimensional continuous search space.")
     }

@@ -100,6 +100,7 @@ import Testing
         try await lab.endJobs()
         let ended = try #require(lab.client.get(.trials, namespace: "ns", name: trial))
         #expect(Trials.has(ended, "Succeeded") && ended.status["observation"]["metrics"][0]["max"] == "0.8")
+        #expect(lab.marks.withLock { $0 }.contains("/katib"), "a collector beside the container hears of its end")
     }
 
     @Test func aTrialThatReportsNothingSaysSo() async throws {

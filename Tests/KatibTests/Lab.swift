@@ -73,6 +73,18 @@ final class Lab: TrialLogSource, @unchecked Sendable {
         nil
     }
 
+    /// What the trials' pods answer, one page after another; `nil`: nothing, with the reason.
+    var pages: (pages: [String], problem: String?) = ([], "connection refused")
+    /// The directories in which the end of a container was marked.
+    let marks = Mutex<[String]>([])
+
+    func scrape(_ container: TrialContainer, _ endpoint: TrialEndpoint, _ body: @Sendable (TrialLogLine) async throws -> Void) async throws -> String? {
+        for (index, page) in pages.pages.enumerated() { try await body(TrialLogLine(time: "2026-01-01T00:00:\(10 + index)Z", text: page)) }
+        return pages.problem
+    }
+
+    func markEnd(_ container: TrialContainer, directory: String) async { marks.withLock { $0.append(directory) } }
+
     /// What every trial has used.
     var usage: TrialUsage?
     func usage(of container: TrialContainer) async -> TrialUsage? { usage }

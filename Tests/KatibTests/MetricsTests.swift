@@ -113,7 +113,14 @@ import Testing
         ),
         (["collector": ["kind": "TensorFlowEvent"], "source": ["fileSystemPath": ["path": "/k", "kind": "File"]]], "directory path where tensorflow event files exist"),
         (["collector": ["kind": "Custom"]], "metrics collector kind: Custom is required"),
-        (["collector": ["kind": "PrometheusMetric"]], "failed to find metrics collector config for kind: PrometheusMetric in ConfigMap: katib-config"),
+        (
+            ["collector": ["kind": "PrometheusMetric"], "source": ["httpGet": ["port": -3]]],
+            "must be a positive integer value for metrics collector kind: PrometheusMetric"
+        ),
+        (["collector": ["kind": "PrometheusMetric"], "source": ["httpGet": ["path": "m", "port": 80]]], "path is invalid for metrics collector kind: PrometheusMetric"),
+        (["collector": ["kind": "PrometheusMetric"], "source": ["httpGet": ["path": "/m\r\nX: y", "port": 80]]], "path is invalid for metrics collector kind"),
+        (["collector": ["kind": "PrometheusMetric"], "source": ["httpGet": ["host": "10.0.0.1"]]], "must be empty: the trial's own pod is asked"),
+        (["collector": ["kind": "PrometheusMetric"], "source": ["httpGet": ["httpHeaders": [["name": "X", "value": "a\nb"]]]]], "a value without line ends"),
         (["source": ["filter": ["metricsFormat": ["("]]]], "invalid filter: error parsing regexp: missing closing )"),
         (["source": ["filter": ["metricsFormat": ["((a)b)"]]]], "two top subexpressions are required"),
     ]

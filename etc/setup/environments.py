@@ -2,6 +2,7 @@
 """Builds the Python environments that stand for images: virtual environments from pinned requirement files.
 
     environments.py                       all shipped ones (../environments/requirements/*.txt)
+    environments.py --light               those that are not heavy: their files begin with `# heavy`
     environments.py trainer               one of them
     environments.py --name x --requirements FILE
 
@@ -247,9 +248,14 @@ def shipped_names():
     return sorted(names, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
 
 
+def is_heavy(name):
+    return (SHIPPED / f"{name}.txt").read_text().startswith("# heavy")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help=f"of {', '.join(shipped_names())}; all when none is given")
+    parser.add_argument("--light", action="store_true", help="leave out the heavy ones, which take gigabytes")
     parser.add_argument("--cache", type=pathlib.Path, help="default: see above")
     parser.add_argument("--python", help="base interpreter (default: /usr/bin/python3, else this one)")
     parser.add_argument("--name", help="name of the environment to build from --requirements")
@@ -262,12 +268,13 @@ def main():
     for name in arguments.names:
         if name not in shipped_names():
             parser.error(f"{name!r} is none of {', '.join(shipped_names())}")
+    names = arguments.names or [name for name in shipped_names() if not (arguments.light and is_heavy(name))]
     os.umask(0o022)
     cache = (arguments.cache or default_cache()).absolute()
     # A place that was named is the only one to look at.
     shared = None if arguments.cache or "KINDLING_CACHE" in os.environ or cache == SYSTEM_CACHE else SYSTEM_CACHE
     wanted = [(arguments.name, arguments.requirements.resolve())] if arguments.name else [
-        (name, SHIPPED / f"{name}.txt") for name in arguments.names or shipped_names()]
+        (name, SHIPPED / f"{name}.txt") for name in names]
     try:
         for name, requirements in wanted:
             Environment(name, requirements, cache, shared, arguments.python).ensure()

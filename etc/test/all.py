@@ -50,7 +50,8 @@ def make(name, target, *words, held=False):
 def main(words):
     if not make("house rules", "check").end():
         return 1
-    fetched = [Phase("Python environments", "etc/setup/environments.py", held=True),
+    # PyTorch is for the long cases only.
+    fetched = [Phase("Python environments", "etc/setup/environments.py", *([] if "--full" in words else ["--light"]), held=True),
                Phase("tests' tools and clients", sys.executable, "etc/test/tools.py", "test", "clients", held=True)]
     built = make("release build", "build").end() and make("debug build", "tests").end()
     ready = [phase.end() for phase in fetched]

@@ -48,7 +48,7 @@ public struct ExperimentReconciler: Reconciler {
         }
         if !status.isCompleted {
             try await reconcileTrials(of: experiment, trials, suggestion, &status)
-            status.setObstacle(status.templateProblem ?? suggestion.flatMap(Suggestions.obstacle) ?? trials.lazy.compactMap(Trials.obstacle).first)
+            status.setObstacle(status.templateProblem ?? suggestion.flatMap(Suggestions.obstacle) ?? Trials.obstacle(ofAll: trials))
         }
         let result = status.result
         if result != experiment.status {
@@ -178,6 +178,16 @@ enum Trials {
         isCompleted(trial) ? nil : trial.status["conditions"].elements.first {
             $0["type"].stringValue == "Waiting" && $0["status"].stringValue == "True"
         }?["message"].stringValue
+    }
+
+    /// What an Experiment waits for: none of its trials goes on. While one runs, another may wait for its room.
+    static func obstacle(ofAll trials: [StoredObject]) -> String? {
+        var first: String?
+        for trial in trials where !isCompleted(trial) {
+            guard let found = obstacle(trial) else { return nil }
+            first = first ?? found
+        }
+        return first
     }
 
     static func isCompleted(_ trial: StoredObject) -> Bool {

@@ -85,9 +85,13 @@ struct ExperimentStatus {
         let objective = Objective(spec["objective"])
         var lists: [String: [JSON]] = [:]
         var best: (value: Double, trial: StoredObject)?
+        var latestText: StoredObject?
         for trial in trials {
             lists[Self.list(of: trial), default: []].append(.string(trial.name))
-            guard let value = objective.value(in: trial.status["observation"]) else { continue }
+            guard let value = objective.value(in: trial.status["observation"]) else {
+                if hasText(trial, objective) { latestText = trial }
+                continue
+            }
             if best.map({ objective.isBetter(value, than: $0.value) }) ?? true { best = (value, trial) }
         }
         set("trials", trials.count)
@@ -96,15 +100,24 @@ struct ExperimentStatus {
             if names.isEmpty { json.remove(list) } else { json[list] = .array(names) }
             set(counter, names.count)
         }
-        if let best {
+        if let trial = best?.trial ?? latestText {
             json["currentOptimalTrial"] = [
-                "bestTrialName": .string(best.trial.name), "parameterAssignments": best.trial.spec["parameterAssignments"],
-                "observation": ["metrics": best.trial.status["observation"]["metrics"]],
+                "bestTrialName": .string(trial.name), "parameterAssignments": trial.spec["parameterAssignments"],
+                "observation": ["metrics": trial.status["observation"]["metrics"]],
             ]
         } else if json["currentOptimalTrial"].isNull {
             json["currentOptimalTrial"] = ["bestTrialName": "", "parameterAssignments": [], "observation": ["metrics": []]]
         }
         return best.map { objective.isReached(by: $0.value) } ?? false
+    }
+
+    /// Whether a search of architectures has found one: its objective is a text, such as a genotype. Upstream takes the last text of
+    /// any experiment for the best, also where a number was meant.
+    private func hasText(_ trial: StoredObject, _ objective: Objective) -> Bool {
+        guard !spec["nasConfig"].isNull,
+            let text = trial.status["observation"]["metrics"].elements.first(where: { $0["name"].stringValue == objective.metric })?["latest"].stringValue
+        else { return false }
+        return !text.isEmpty && text != unavailableMetric && Double(text) == nil
     }
 
     /// Zero counts are left out, as Go's omitempty does.

@@ -17,7 +17,7 @@ public enum KatibRules {
     public static let all: [GroupResource: KindRules] = [
         .experiments: KindRules(
             applyDefaults: { object, _, _ in applyDefaults(&object) },
-            validate: { object, old, context in ExperimentValidator(object, old, context.catalogue).causes() }, warnings: { warnings($0) }),
+            validate: { object, old, context in ExperimentValidator(object, old, context).causes() }, warnings: { warnings($0) }),
         .pods: KindRules(applyDefaults: { pod, old, context in if old == nil { TrialPods.mark(&pod, context.catalogue) } }, addsParts: true),
     ]
 
@@ -75,9 +75,17 @@ public enum KatibRules {
         }
     }
 
-    /// SDK 0.16 and 0.17 say `None` for what is `Push` since 0.18.
     private static func warnings(_ experiment: JSON) -> [String] {
-        guard experiment["spec"]["metricsCollectorSpec"]["collector"]["kind"].stringValue == "None" else { return [] }
-        return ["spec.metricsCollectorSpec.collector.kind: None is taken as Push, its name since Katib 0.18"]
+        var warnings: [String] = []
+        // SDK 0.16 and 0.17 say `None` for what is `Push` since 0.18.
+        if experiment["spec"]["metricsCollectorSpec"]["collector"]["kind"].stringValue == "None" {
+            warnings.append("spec.metricsCollectorSpec.collector.kind: None is taken as Push, its name since Katib 0.18")
+        }
+        if let failed = experiment["spec"]["maxFailedTrialCount"].intValue, let maximum = experiment["spec"]["maxTrialCount"].intValue, failed > maximum {
+            warnings.append(
+                "spec.maxFailedTrialCount: \(failed) is more than spec.maxTrialCount, \(maximum): until that is raised, failed trials do not end the experiment; "
+                    + "a cluster refuses it")
+        }
+        return warnings
     }
 }

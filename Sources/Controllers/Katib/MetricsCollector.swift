@@ -56,11 +56,12 @@ actor MetricsCollector {
 
     /// What the trial itself or a collector of the user's own has reported is in the catalogue by now.
     private func addReports(of trial: StoredObject, to collected: Result) throws -> Result {
-        guard MetricsSource(trial.spec["metricsCollector"]).isReported else { return collected }
+        let source = MetricsSource(trial.spec["metricsCollector"])
+        guard source.isReported else { return collected }
         let names = Objective(trial.spec["objective"]).names
         var result = collected
         result.summary = MetricSummary()
-        result.others = []
+        if case .prometheus = source {} else { result.others = [] }
         for observation in DBManager.sorted(try catalogue.observations(of: TrialKey(namespace: trial.namespace, trial: trial.name, uid: trial.uid))) {
             if names.contains(observation.metric) {
                 result.summary.add(observation.metric, observation.value)
@@ -117,9 +118,21 @@ actor MetricsCollector {
                 let observations = await collection.take(events: bytes, file: "\(directory)/\(name)", names: names)
                 if !observations.isEmpty { try await catalogue.write { $0.append(observations) } }
             }
-        case .push, .custom:
+        case .prometheus(let endpoint):
+            await collection.resume(try catalogue.observations(of: key))
+            async let noted: Void = source.read(container) { await collection.note($0) }
+            problem = try await source.scrape(container, endpoint) { page in
+                let (observations, isStopping) = await collection.take(page: page)
+                if !observations.isEmpty { try await catalogue.write { $0.append(observations) } }
+                if isStopping { try await source.endEarly(container) }
+            }
+            try await noted
+        case .push:
             // The lines are kept for the message of a trial that reports nothing.
             try await source.read(container) { await collection.note($0) }
+        case .custom(let directory):
+            try await source.read(container) { await collection.note($0) }
+            if let directory { await source.markEnd(container, directory: directory) }
         }
         return await collection.finish(problem)
     }
@@ -135,6 +148,9 @@ actor MetricsCollector {
         private let trial: TrialKey
         private let base: Int64
         private var count: Int64 = 0
+        /// Of pages that are read again and again: the last value of each metric, and its place.
+        private var last: [String: String] = [:]
+        private var place: Int64 = 0
         private var rules: StopRules
         private var result = Result()
 
@@ -165,6 +181,42 @@ actor MetricsCollector {
             result.isStopped = rules.isBroken
             note(lines)
             return (found, result.isStopped && !wasStopped)
+        }
+
+        /// The values of one page of Prometheus's text that were not there the time before, or of its lines where there are filters.
+        /// - Returns: as for lines; the place of a value is the time at which it was read, so that a later daemon's follow.
+        func take(page: TrialLogLine) -> (found: [Observation], isStopping: Bool) {
+            var found: [Observation] = []
+            let wasStopped = result.isStopped
+            for match in parser.matches(inPage: page.text) where last[match.name] != match.value {
+                last[match.name] = match.value
+                result.summary.add(match.name, match.value)
+                rules.add(match.name, match.value)
+                count += 1
+                if count > Int64(MetricsCollector.historyLimit) { continue }
+                place = max(place + 1, Self.nanoseconds(page.time))
+                found.append(Observation(trial: trial, sequence: place, time: match.time ?? page.time, metric: match.name, value: match.value))
+            }
+            if found.isEmpty, result.others.count < MetricsCollector.otherCount {
+                for sample in PrometheusText.samples(in: page.text).prefix(100) where last[sample.name] == nil { note("\(sample.series)=\(sample.value)") }
+            }
+            result.isStopped = rules.isBroken
+            return (found, result.isStopped && !wasStopped)
+        }
+
+        /// Goes on behind what an earlier daemon has kept of the trial's pages.
+        func resume(_ observations: [Observation]) {
+            for observation in observations.sorted(by: { $0.sequence < $1.sequence }) {
+                last[observation.metric] = observation.value
+                rules.add(observation.metric, observation.value)
+                place = max(place, observation.sequence)
+                count += 1
+            }
+        }
+
+        private static func nanoseconds(_ time: String) -> Int64 {
+            guard let time = Timestamp(parsing: time) else { return 0 }
+            return time.seconds &* 1_000_000_000 &+ Int64(time.nanoseconds)
         }
 
         /// Lines in which nothing is looked for.

@@ -22,10 +22,8 @@ struct MetricsCollectorValidator {
         case "File": return fileCauses() + filterCauses(filters)
         case "TensorFlowEvent": return eventCauses() + filterCauses(filters)
         case "Custom": return customCauses() + filterCauses(filters)
-        case "PrometheusMetric":
-            // Accepted by upstream's schema, but its own katib-config has no collector of this kind either.
-            let problem = "failed to find metrics collector config for kind: \(kind) in ConfigMap: katib-config"
-            return [.invalid("\(Self.field).collector.kind", .string(kind), "GetMetricsCollectorConfigData failed: \(problem)")] + httpCauses()
+        // Upstream knows the kind and refuses it all the same where katib-config names no program for it, as its own does not.
+        case "PrometheusMetric": return httpCauses() + filterCauses(filters)
         default: return [.invalid("\(Self.field).collector.kind", .string(kind), "invalid metrics collector kind: \(kind)")]
         }
     }
@@ -83,14 +81,30 @@ struct MetricsCollectorValidator {
         let request = spec["source"]["httpGet"]
         let port = request["port"].intValue ?? request["port"].stringValue.flatMap { Int($0) } ?? 0
         var causes: [APIStatus.Cause] = []
-        if port <= 0 {
+        if port <= 0 || port > 65535 {
             causes.append(
                 .invalid("\(Self.source).httpGet.port", request["port"], "must be a positive integer value for metrics collector kind: \(kind)"))
         }
-        if !(request["path"].stringValue ?? "").hasPrefix("/") {
+        let path = request["path"].stringValue ?? ""
+        if !path.hasPrefix("/") || !path.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) {
             causes.append(.invalid("\(Self.source).httpGet.path", request["path"], "path is invalid for metrics collector kind: \(kind)"))
         }
+        // The lab asks, so it must be no way to other places than the trial's own pod.
+        if let host = request["host"].stringValue, !host.isEmpty {
+            causes.append(.invalid("\(Self.source).httpGet.host", .string(host), "must be empty: the trial's own pod is asked"))
+        }
+        let headers = request["httpHeaders"].elements.enumerated()
+        for (index, header) in headers where !Self.isHeader(header) {
+            causes.append(.invalid("\(Self.source).httpGet.httpHeaders[\(index)]", header, "must have a name of a header and a value without line ends"))
+        }
         return causes
+    }
+
+    private static func isHeader(_ header: JSON) -> Bool {
+        let name = header["name"].stringValue ?? ""
+        let value = header["value"].stringValue ?? ""
+        let isName = !name.isEmpty && name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: ":") }
+        return isName && value.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F }
     }
 
     private func filterCauses(_ filters: [String]) -> [APIStatus.Cause] {

@@ -35,6 +35,15 @@ struct MetricsParser: Sendable {
         return Self.pairs(in: line).filter { known.contains($0.name) }
     }
 
+    /// The metrics of a page in Prometheus's text format, or what the filters find in its lines.
+    func matches(inPage page: String) -> [Match] {
+        if !filters.isEmpty { return page.split(whereSeparator: \.isNewline).flatMap { filteredMatches(in: String($0)) } }
+        let samples = PrometheusText.samples(in: page)
+        return names.compactMap { name in
+            PrometheusText.find(name, in: samples).map { Match(name: name, value: $0.value, time: $0.time) }
+        }
+    }
+
     private func filteredMatches(in line: String) -> [Match] {
         guard names.contains(where: { line.contains($0) }) else { return [] }
         var found: [Match] = []

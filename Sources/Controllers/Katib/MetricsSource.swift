@@ -10,6 +10,8 @@ enum MetricsSource: Sendable, Equatable {
     case file(path: String, Format)
     /// TensorBoard's event files below a directory.
     case events(directory: String)
+    /// What the pod of the trial answers over HTTP, in the text format of Prometheus.
+    case prometheus(TrialEndpoint)
     /// A container of the user's own, which reports by itself; the directory of the files it reads.
     case custom(directory: String?)
     /// The trial reports by itself.
@@ -21,6 +23,7 @@ enum MetricsSource: Sendable, Equatable {
         switch collector["collector"]["kind"].stringValue {
         case "File": self = .file(path: path, place["format"].stringValue == "JSON" ? .json : .text)
         case "TensorFlowEvent": self = .events(directory: path)
+        case "PrometheusMetric": self = .prometheus(TrialEndpoint(collector["source"]["httpGet"]))
         case "Custom":
             let isDirectory = place["kind"].stringValue == "Directory"
             self = .custom(directory: place.isNull ? nil : isDirectory ? path : Self.parent(path))
@@ -35,14 +38,14 @@ enum MetricsSource: Sendable, Equatable {
         case .file(let path, _): Self.parent(path)
         case .events(let directory): directory
         case .custom(let directory): directory
-        case .standardOutput, .push: nil
+        case .standardOutput, .push, .prometheus: nil
         }
     }
 
-    /// Whether the values come to the database manager.
+    /// Whether the values are in the catalogue alone: they came to the database manager, or cannot be read a second time.
     var isReported: Bool {
         switch self {
-        case .push, .custom: true
+        case .push, .custom, .prometheus: true
         default: false
         }
     }

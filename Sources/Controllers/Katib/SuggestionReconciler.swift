@@ -49,11 +49,10 @@ public struct SuggestionReconciler: Reconciler {
         var draft = Draft(suggestion, now: client.now)
         do {
             let plan = try plan(experiment, suggestion)
-            if let algorithm = plan.algorithm {
-                try await fill(&draft, with: algorithm, plan.stopping, for: suggestion, experiment)
-            } else {
-                draft.conditions.tell("DeploymentReady", false, reason: Wording.missing, message: Self.missing(experiment))
+            guard let algorithm = plan.algorithm else {
+                throw AlgorithmProblem(description: "unknown algorithm name \(experiment.spec["algorithm"]["algorithmName"].stringValue ?? "")")
             }
+            try await fill(&draft, with: algorithm, plan.stopping, for: suggestion, experiment)
         } catch let problem as AlgorithmProblem {
             let message = "Validation failed: \(problem)"
             draft.conditions.end("Failed", reason: "SuggestionFailed", message: message)
@@ -147,12 +146,6 @@ public struct SuggestionReconciler: Reconciler {
                 try told("ValidateEarlyStoppingSettings") { () throws(AlgorithmProblem) in try MedianStop(experiment.spec["earlyStopping"]) })
         }
         return plan
-    }
-
-    private static func missing(_ experiment: StoredObject) -> String {
-        let name = experiment.spec["algorithm"]["algorithmName"].stringValue ?? ""
-        let there = Algorithms.places.filter { !$0.value.isMissing }.keys.sorted()
-        return "The algorithm \(name) is not in this version of Kindling: the experiment waits. Use one of \(there.joined(separator: ", "))"
     }
 
     /// Adds assignments until there are as many as requested.

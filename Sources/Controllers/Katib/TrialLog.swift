@@ -61,6 +61,14 @@ public protocol TrialLogSource: Sendable {
     /// Where a volume of the container's pod lies that is kept beyond its end; `nil` where there is none.
     func volume(_ name: String, of container: TrialContainer) async -> String?
 
+    /// Asks the container's pod again and again, about once a second, from the container's start to its end.
+    /// - Returns: why there was no answer, in words for the user; `nil` where one came.
+    func scrape(_ container: TrialContainer, _ endpoint: TrialEndpoint, _ body: @Sendable (TrialLogLine) async throws -> Void) async throws -> String?
+
+    /// Leaves a file in a directory of the container's volume that says that the container has ended, for a collector that runs
+    /// beside it: `1.pid` with `completed`, as upstream's wrapper around the container leaves one.
+    func markEnd(_ container: TrialContainer, directory: String) async
+
     /// Ends all processes of the container within a second; it counts as ended with 0, also after a crash of the daemon.
     func endEarly(_ container: TrialContainer) async throws
 }

@@ -73,8 +73,8 @@ public struct TrialReconciler: Reconciler {
             if !state.isCompleted { try await begin(&state, trial) }
             return .done
         }
-        state.waitNoMore()
         if !state.isCompleted {
+            if let obstacle = obstacle(of: trial) { state.wait(for: obstacle) } else { state.waitNoMore() }
             try await advance(&state, trial, job)
             try await save(state, trial)
             if state.isCompleted { await dropOutputs(beside: trial) }
@@ -201,6 +201,8 @@ public struct TrialReconciler: Reconciler {
         case .file(let path, .json): return "no line of \(path) is a JSON object with \(metric)\(lines)"
         case .file(let path, .text): return "no line of \(path) has '\(metric)=<value>'\(others)\(lines)"
         case .events(let directory): return "no event file below \(directory) has the tag \(metric)\(others)"
+        case .prometheus(let endpoint):
+            return "\(endpoint.path) at port \(endpoint.port) of the pod had no sample \(metric)\(others)\(lines)"
         case .push, .custom:
             return "nothing was reported to \(KatibMessages.databaseAddress) as \(metric)\(others)\(lines)"
         default:
@@ -219,6 +221,14 @@ public struct TrialReconciler: Reconciler {
         joined.problem = second.problem ?? first.problem
         joined.isStopped = first.isStopped || second.isStopped
         return joined
+    }
+
+    /// What keeps the trial's pods from starting: no room for them, or an image that is not here.
+    private func obstacle(of trial: StoredObject) -> String? {
+        for pod in client.list(.pods, namespace: trial.namespace) where pod.labels[KatibLabel.trial] == trial.name && !pod.isBeingDeleted {
+            if let found = PodObstacle.message(pod) { return found }
+        }
+        return nil
     }
 
     /// The trial's pods whose output has the metrics, oldest first.

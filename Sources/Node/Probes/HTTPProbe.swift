@@ -36,6 +36,19 @@ struct HTTPProbe {
         return .failure("Get \"\(current.path)\": stopped after \(Self.redirectLimit) redirects")
     }
 
+    /// A page of at most so many bytes. No redirect is followed.
+    /// - Returns: the page, or why there is none.
+    func page(_ target: HTTPTarget, limit bytes: Int) async -> Result<String, PageProblem> {
+        do {
+            let answer = try await send(target, bodyLimit: bytes)
+            guard answer.status == 200 else { return .failure(PageProblem(description: "\(target.url) answered with status \(answer.status)")) }
+            guard answer.body.utf8.count < bytes else { return .failure(PageProblem(description: "\(target.url) is larger than \(bytes >> 20) MiB")) }
+            return .success(answer.body)
+        } catch {
+            return .failure(PageProblem(description: "\(target.url): \(error is ProbeTimeout ? "no answer in time" : Exchange.text(error))"))
+        }
+    }
+
     private func judge(_ answer: Answer) -> ProbeOutcome {
         (200..<400).contains(answer.status) ? .success : .failure("HTTP probe failed with statuscode: \(answer.status)")
     }
@@ -47,7 +60,7 @@ struct HTTPProbe {
         var body: String
     }
 
-    private func send(_ target: HTTPTarget) async throws -> Answer {
+    private func send(_ target: HTTPTarget, bodyLimit: Int = bodyLimit) async throws -> Answer {
         var head = HTTPRequestHead(version: .http1_1, method: .GET, uri: target.path)
         for header in target.headers { head.headers.add(name: header.name, value: header.value) }
         // A header that is given empty is left out; one that is not given has kubelet's value.
@@ -66,7 +79,7 @@ struct HTTPProbe {
                     try pipeline.addHandler(NIOSSLClientHandler(context: TLS.context.get(), serverHostname: name))
                 }
                 try pipeline.addHTTPClientHandlers()
-                try pipeline.addHandler(ResponseHandler(request, bodyLimit: Self.bodyLimit, promise))
+                try pipeline.addHandler(ResponseHandler(request, bodyLimit: bodyLimit, promise))
             }
         }
     }
@@ -121,6 +134,11 @@ struct HTTPProbe {
         if parts.count == 2, Int(parts[1]) == nil { return nil }
         return (String(host), parts.count == 2 ? Int(parts[1]) : nil)
     }
+}
+
+/// Why a page could not be had, in words for the user.
+struct PageProblem: Error, CustomStringConvertible {
+    let description: String
 }
 
 private final class ResponseHandler: ChannelInboundHandler {

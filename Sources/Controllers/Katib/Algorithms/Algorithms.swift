@@ -9,18 +9,14 @@ enum Algorithms {
         case native
         /// In a service of its own: a pod with this image, one for each Experiment.
         case service(image: String)
-        /// Nowhere yet: an Experiment of it waits.
-        case missing
-
-        var isMissing: Bool { if case .missing = self { true } else { false } }
     }
 
     /// All that upstream's katib-config names.
     static let places: [String: Place] = [
         "random": .native, "grid": .native, "sobol": .native, "hyperband": .native, "darts": .native,
         "tpe": .service(image: images + "hyperopt"), "multivariate-tpe": .service(image: images + "optuna"),
-        "cmaes": .service(image: images + "goptuna"), "bayesianoptimization": .service(image: images + "skopt"), "enas": .missing,
-        "pbt": .native,
+        "cmaes": .service(image: images + "goptuna"), "bayesianoptimization": .service(image: images + "skopt"),
+        "enas": .service(image: images + "enas"), "pbt": .native,
     ]
 
     private static let images = "docker.io/kubeflowkatib/suggestion-"

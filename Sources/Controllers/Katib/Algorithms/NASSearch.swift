@@ -46,6 +46,7 @@ struct DartsSearch: IndexedAlgorithm {
         case .object(let members): "{" + members.map { "'\($0.key)': \(quoted($0.value))" }.joined(separator: ", ") + "}"
         case .array(let elements): "[" + elements.map(quoted).joined(separator: ", ") + "]"
         case .string(let text): "'\(text)'"
+        case .double(let number): "\(number)"
         default: value.text
         }
     }
@@ -57,7 +58,10 @@ enum NASRules {
         func fail(_ problem: String, _ json: JSON) -> AlgorithmProblem { AlgorithmProblem(description: "\(problem):\n\(json.text)") }
         for operation in operations {
             if (operation["operationType"].stringValue ?? "").isEmpty { throw fail("Missing operationType in Operation", operation) }
-            if operation["parameters"].elements.isEmpty { throw fail("Missing ParameterConfigs in Operation", operation) }
+            // Upstream's own example of darts on a GPU has none for skip_connection, which takes none.
+            if operation["parameters"].elements.isEmpty, operation["operationType"].stringValue != "skip_connection" {
+                throw fail("Missing ParameterConfigs in Operation", operation)
+            }
             for parameter in operation["parameters"].elements {
                 let space = parameter["feasibleSpace"]
                 func isSet(_ key: String) -> Bool { !(space[key].stringValue ?? "").isEmpty }
@@ -97,5 +101,37 @@ enum NASRules {
         if graph["outputSizes"].elements.isEmpty { throw fail("OutputSizes") }
         if graph["numLayers"].intValue ?? 0 == 0 { throw fail("NumLayers") }
         try checkOperations(spec["nasConfig"]["operations"].elements)
+        for (name, value) in settings.list { try checkENAS(name, value) }
+        try ENASSpace.check(spec["nasConfig"])
+    }
+
+    /// Settings of the controller whose value is a whole number from 1, and those of a number above 0 with the greatest one
+    /// (pkg/suggestion/v1beta1/nas/enas/AlgorithmSettings.py).
+    private static let wholeSettings: Set<String> = ["controller_hidden_size", "controller_train_steps", "controller_log_every_steps"]
+    private static let realSettings: [String: (most: Double, range: String)] = [
+        "controller_temperature": (.infinity, "(0, inf)"), "controller_tanh_const": (.infinity, "(0, inf)"),
+        "controller_entropy_weight": (.infinity, "(0.0, inf)"), "controller_baseline_decay": (1, "(0.0, 1.0)"),
+        "controller_learning_rate": (1, "(0.0, 1.0)"), "controller_skip_target": (1, "(0.0, 1.0)"), "controller_skip_weight": (.infinity, "(0.0, inf)"),
+    ]
+    private static let mayBeNone: Set<String> = [
+        "controller_temperature", "controller_tanh_const", "controller_entropy_weight", "controller_skip_weight",
+    ]
+
+    private static func checkENAS(_ name: String, _ value: String) throws(AlgorithmProblem) {
+        func fail(_ problem: String) -> AlgorithmProblem { AlgorithmProblem(description: problem) }
+        if wholeSettings.contains(name) {
+            guard let number = Int(value) else {
+                throw fail("Algorithm Setting \(name) must be int type: exception invalid literal for int() with base 10: '\(value)'")
+            }
+            if number < 1 { throw fail("Algorithm Setting \(name): \(number) with int type must be in range [1, inf)") }
+        } else if let (most, range) = realSettings[name] {
+            if value == "None", mayBeNone.contains(name) { return }
+            guard let number = Double(value) else {
+                throw fail("Algorithm Setting \(name) must be float type: exception could not convert string to float: '\(value)'")
+            }
+            guard number > 0, number <= most else { throw fail("Algorithm Setting \(name): \(number) with float type must be in range \(range)") }
+        } else {
+            throw fail("Unknown Algorithm Setting name: \(name)")
+        }
     }
 }

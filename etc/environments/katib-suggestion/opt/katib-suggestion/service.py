@@ -19,7 +19,7 @@ import grpc
 import katib_api
 
 PORT = 6789
-MODULES = {"tpe": "tpe", "multivariate-tpe": "tpe", "cmaes": "evolution", "bayesianoptimization": "bayes"}
+MODULES = {"tpe": "tpe", "multivariate-tpe": "tpe", "cmaes": "evolution", "bayesianoptimization": "bayes", "enas": "enas"}
 # Ten thousand trials of many parameters.
 OPTIONS = [("grpc.max_receive_message_length", 64 << 20), ("grpc.so_reuseport", 0)]
 TYPES = katib_api.messages()
@@ -46,8 +46,9 @@ def get_suggestions(message, context):
     reply = TYPES["GetSuggestionsReply"]()
     for values, labels in suggestions:
         suggested = reply.parameter_assignments.add()
-        for parameter in request["parameters"]:
-            suggested.assignments.add(name=parameter["name"], value=values[parameter["name"]])
+        # A search for architectures has no parameters of the experiment: it names its own.
+        for name in [parameter["name"] for parameter in request["parameters"]] or values:
+            suggested.assignments.add(name=name, value=values[name])
         for key, value in labels.items():
             suggested.labels.add(key=key, value=value)
     return reply
