@@ -133,6 +133,9 @@ import Testing
         #expect(await problem { $0["spec"]["maxTrialCount"] = 0 }.contains("spec.maxTrialCount: Invalid value: 0: must be greater than 0"))
         #expect(await problem { $0["spec"]["objective"].remove("objectiveMetricName") }.contains("spec.objective.objectiveMetricName: Required value"))
         #expect(await problem { $0["spec"]["trialTemplate"]["trialParameters"] = [["name": "x", "reference": "nope"]] }.contains("does not exist in spec.parameters"))
+        // As the SDK's search.categorical has it.
+        let listed = await problem { $0["spec"]["parameters"] = [["name": "lr", "parameterType": "categorical", "feasibleSpace": ["distribution": ["a", "b"]]]] }
+        #expect(listed.contains("spec.parameters[0].feasibleSpace.distribution") && listed.contains("string"), "\(listed)")
         #expect(await problem { _ in } == "accepted")
     }
 

