@@ -89,6 +89,7 @@ EVERYTHING = """
 
 @pytest.mark.accounts("root", "user")
 def test_a_dockerfile_runs_as_a_pod_by_its_name(lab, ns, base, context, shows):
+    """Three builds and two pods are some seconds: what makes the layers has to be seen in the pods."""
     write(context, Dockerfile=EVERYTHING, src__a_txt="a\n", src__b_txt="b\n", src__c_md="c\n")
     first, digest = build(lab, context, "my/built:1", "--build-arg", "WORD=you")
     assert digest and "CACHED" not in first.stdout
@@ -201,7 +202,9 @@ def test_the_machines_own_system_and_pip_from_a_wheelhouse(lab, ns, place, conte
     first, digest = build(lab, context, "my/env:1")
     again, same = build(lab, context, "my/env:1")
     assert digest == same and again.stdout.count("CACHED") == 3, again.stdout
-    assert build(lab, context, "my/env:1", "--no-cache")[1] == digest
+    if place.kind == "root":
+        # pip twice is some seconds: its bytecode and records are the same each time.
+        assert build(lab, context, "my/env:1", "--no-cache")[1] == digest
     assert run(lab, ns, "p", "my/env:1") == ["42 it's $HOME /srv/app"]
     refused = lab.lab("image", "save", "my/env:1", "-o", place.work / "x.tar", check=False)
     assert refused.returncode == 1 and "this machine's own system" in refused.stderr
