@@ -64,7 +64,7 @@ EVERYTHING = """
     ARG BASE=my/base:1
     FROM ${BASE} AS build
     ARG WORD=default
-    RUN echo "${WORD}" > /made && ln /made /same && rm /data/old && rm -r /home/jovyan && mkdir /home/jovyan
+    RUN echo "${WORD}" > /made && ln /made /same && rm /data/old && rm -r /home/jovyan && mkdir /home/jovyan && touch /theirs && chown 1000:100 /theirs
     RUN --mount=type=cache,target=/cache --mount=type=bind,source=src,target=/in <<EOF
     cat /in/a.txt /in/b.txt > /joined
     touch /cache/seen
@@ -77,6 +77,7 @@ EVERYTHING = """
     #!/bin/sh
     echo "$GREETING" "$@" $(id -u) $(cat /app/a.txt)
     EOF
+    COPY --from=build /theirs /kept/
     RUN ["chmod", "755", "/opt/own/say"]
     USER jovyan
     RUN id -u > /tmp/who && touch /app/mine 2>/dev/null || echo "not mine" >> /tmp/who
@@ -89,21 +90,22 @@ EVERYTHING = """
 
 @pytest.mark.accounts("root", "user")
 def test_a_dockerfile_runs_as_a_pod_by_its_name(lab, ns, base, context, shows):
+    """Three builds and two pods are some seconds: what makes the layers has to be seen in the pods."""
     write(context, Dockerfile=EVERYTHING, src__a_txt="a\n", src__b_txt="b\n", src__c_md="c\n")
     first, digest = build(lab, context, "my/built:1", "--build-arg", "WORD=you")
     assert digest and "CACHED" not in first.stdout
     again, same = build(lab, context, "my/built:1", "--build-arg", "WORD=you")
     steps = [line for line in again.stdout.splitlines() if line.startswith("[") and "FROM" not in line]
-    assert same == digest and len(steps) == 7 and all("CACHED" in line for line in steps), again.stdout
+    assert same == digest and len(steps) == 8 and all("CACHED" in line for line in steps), again.stdout
     fresh, rebuilt = build(lab, context, "my/built:2", "--build-arg", "WORD=you", "--no-cache")
     assert rebuilt == digest and "CACHED" not in fresh.stdout
     # ARG is out of scope after FROM, as docker has it; the pod has its ENTRYPOINT, CMD, ENV, USER and WORKDIR.
     assert run(lab, ns, "plain", "my/built:1", imagePullPolicy="IfNotPresent") == ["hello  and more 1000 a"]
     seen = run(lab, ns, "looks", "my/built:2", command=["sh", "-c"], args=[
-        "cat /made /joined /tmp/who; ls /app /data /cache 2>&1; ls -ln /app/a.txt; ls -a /home/jovyan; [ /made -ef /same ] && echo linked; echo $0 $PWD"])
+        "cat /made /joined /tmp/who; ls /app /data /cache 2>&1; ls -ln /app/a.txt /kept/theirs; ls -a /home/jovyan; [ /made -ef /same ] && echo linked; echo $0 $PWD"])
     assert seen[:5] == ["you", "a", "b", "1000", "not mine"]
     assert "old" not in seen and "kept" in seen and "c.md" not in seen and "linked" in seen and seen[-1].endswith("/app")
-    assert any(line.startswith("-rw-r----- 1 1000 100 ") for line in seen)
+    assert any(line.startswith("-rw-r----- 1 1000 100 ") for line in seen) and any(line.startswith("-rw-r--r-- 1 1000 100 0 ") for line in seen)
     status = lab.get("pod", "plain", ns)["status"]["containerStatuses"][0]
     assert status["imageID"].endswith(digest)
     inspected = json.loads(lab.lab("image", "inspect", "my/built:1").stdout)
@@ -193,7 +195,9 @@ def test_the_machines_own_system_and_pip_from_a_wheelhouse(lab, ns, place, conte
     first, digest = build(lab, context, "my/env:1")
     again, same = build(lab, context, "my/env:1")
     assert digest == same and again.stdout.count("CACHED") == 3, again.stdout
-    assert build(lab, context, "my/env:1", "--no-cache")[1] == digest
+    if place.kind == "root":
+        # pip twice is some seconds: its bytecode and records are the same each time.
+        assert build(lab, context, "my/env:1", "--no-cache")[1] == digest
     assert run(lab, ns, "p", "my/env:1") == ["42 it's $HOME /srv/app"]
     refused = lab.lab("image", "save", "my/env:1", "-o", place.work / "x.tar", check=False)
     assert refused.returncode == 1 and "this machine's own system" in refused.stderr

@@ -219,6 +219,20 @@ private final class PretendRunner: BuildRunner {
         #expect(try store.prune().layers == 3 && FileSystem.names(in: content.cache).isEmpty)
     }
 
+    @Test func aFileThatChangesUnderTheBuildIsNotFiledUnderItsOldContent() async throws {
+        try load()
+        let path = "\(scratch.path)/context/a.txt"
+        try scratch.write("context/Dockerfile", "FROM base:1\nCOPY a.txt /")
+        let request = BuildRequest(names: ["built:1"], context: "\(scratch.path)/context")
+        // Between the hash and the copy, which is when the step is told of.
+        await #expect(performing: {
+            try await store.build(request, runner: PretendRunner()) { event in
+                if case .step(_, 2, _, _, _) = event { try? "other".write(toFile: path, atomically: false, encoding: .utf8) }
+            }
+        }, throws: { "\($0)".contains("a file changed while it was copied") })
+        #expect(try await build("FROM base:1\nCOPY a.txt /").events == ["1 FROM", "2 COPY"] && text("a.txt") == "other")
+    }
+
     @Test func onTheHostsOwnSystem() async throws {
         try scratch.write("state/environments/own.yaml", "images: [own:1]\nsystem: host\nenv: {A: b}\ncmd: [sh]\n")
         let (image, _) = try await build("FROM own:1\nCOPY a.txt /usr/local/share/kindling-test/\nCOPY dir /opt/dir\nENV C=d")

@@ -68,12 +68,14 @@ final class ArchiveWriter {
     /// As many bytes as the header says, whatever becomes of the file meanwhile.
     private func copy(_ file: String, _ size: Int64) throws(ImageError) {
         let source = try FileSource(file)
+        var room = DiskRoom(path: FileSystem.directory(of: path))
         var left = Int(size)
         while left > 0 {
             let piece = try source.next()
             guard !piece.isEmpty else { throw .invalidArgument("\(file) became shorter while it was read: build again when nobody writes to it") }
             let part = UnsafeRawBufferPointer(rebasing: piece.prefix(left))
             try put(part)
+            try room.spend(part.count)
             left -= part.count
         }
     }

@@ -4,6 +4,8 @@ import Glibc
 struct BuildSources {
     let stack: LayerStack
     var ignored = IgnorePatterns.none
+    /// Files of a stage or an image are whose they are; those of a context are root's, whoever wrote them.
+    var keepsOwners = false
     /// For messages: `the context DIR`, `stage build`.
     let name: String
 
@@ -21,6 +23,7 @@ struct BuildSources {
     init(_ stack: LayerStack, name: String) {
         self.stack = stack
         self.name = name
+        keepsOwners = true
     }
 
     /// What a source word of COPY names: one path, or all that a pattern matches, sorted.

@@ -48,7 +48,7 @@ struct CopyLayer {
             }
             if unpacks, try unpack(path, into: parts) { continue }
             let target = isDirectory ? parts + [match.last ?? ""] : parts
-            try put(try entry(path, status), at: target)
+            try put(try entry(path, status, sources), at: target)
         }
     }
 
@@ -73,13 +73,15 @@ struct CopyLayer {
         tree.put(parent + [name], entry)
     }
 
-    private func entry(_ path: String, _ status: stat) throws -> LayerTree.Entry {
+    private func entry(_ path: String, _ status: stat, _ sources: BuildSources) throws -> LayerTree.Entry {
         guard var entry = LayerTree.Entry(at: path, status) else { throw Problem(reason: "\(path) is neither a file, a directory nor a link") }
-        entry.uid = owner?.user ?? 0
-        entry.gid = owner?.group ?? 0
+        if owner != nil || !sources.keepsOwners {
+            entry.uid = owner?.user ?? 0
+            entry.gid = owner?.group ?? 0
+        }
         // What a user's file system notes of a file is not the file's.
-        entry.attributes = []
-        if let mode, case .file = entry.kind { entry.mode = mode }
+        if !sources.keepsOwners { entry.attributes = [] }
+        if let mode, status.st_mode & S_IFMT != S_IFLNK { entry.mode = mode }
         return entry
     }
 
@@ -88,7 +90,7 @@ struct CopyLayer {
             let path = directory + [name]
             guard !sources.isHidden(path), let (place, status) = sources.status(path) else { continue }
             let entry: LayerTree.Entry
-            do { entry = try self.entry(place, status) } catch { continue }
+            do { entry = try self.entry(place, status, sources) } catch { continue }
             let here = target + [name]
             // The image may have a link to a directory in its place: what comes goes where that leads.
             if entry.isDirectory, let (found, missing) = below.resolve(here), missing.isEmpty, below.isDirectory(found), found != here {

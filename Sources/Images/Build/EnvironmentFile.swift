@@ -89,7 +89,8 @@ struct EnvironmentFile {
         }
         // Lists and logs say when it was done.
         let line =
-            "export DEBIAN_FRONTEND=noninteractive; apt-get update && apt-get install -y --no-install-recommends \(packages.joined(separator: " "))"
+            "test -f /var/lib/dpkg/status || { echo 'this base has no packages of its own: name a Debian image that was loaded in from:' >&2; exit 1; }; "
+            + "export DEBIAN_FRONTEND=noninteractive; apt-get update && apt-get install -y --no-install-recommends \(packages.joined(separator: " "))"
             + " && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/apt/archives/*.deb /var/cache/ldconfig/aux-cache"
             + " /var/log/apt/* /var/log/dpkg.log /var/log/alternatives.log"
         return (.run(Dockerfile.Run(words: .exec(["/bin/sh", "-c", line]))), "RUN apt-get install \(packages.joined(separator: " "))")

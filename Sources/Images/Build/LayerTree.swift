@@ -88,6 +88,16 @@ struct LayerTree {
         return Digest.text(hash.finalize())
     }
 
+    /// Changes when one of the files does, as far as stat tells: what was hashed must be what is written.
+    func stamp() -> String {
+        var stamp = Fingerprint()
+        for path in paths {
+            guard case .file(let source)? = entries[path]?.kind, let status = FileSystem.linkStatus(source) else { continue }
+            for number in [status.st_ctim.tv_sec, status.st_ctim.tv_nsec, Int(status.st_size), Int(status.st_ino)] { stamp.add(number) }
+        }
+        return stamp.hexadecimal
+    }
+
     /// Writes the tar, which has no names of users, no compression, and nothing that differs from one machine to the next.
     func write(to path: String) throws(ImageError) {
         let writer = try ArchiveWriter(path)

@@ -163,13 +163,16 @@ struct StepRun {
 
     /// The layer of a tree, made now or before.
     func layer(_ tree: LayerTree, _ state: StageState) throws(ImageError) -> BuildCache.Result {
+        let stamp = tree.stamp()
         let key = BuildCache.key(["tree", .string(state.parent ?? ""), .string(try tree.digest())])
         if let known = try cached(key) {
             tell(true)
             return known
         }
         tell(false)
-        return try store(tree, state, key)
+        return try store(tree, state, key) { () throws(ImageError) in
+            guard tree.stamp() == stamp else { throw place.failure("a file changed while it was copied: build again when nobody writes to it") }
+        }
     }
 
     /// What is known under a key, held from now on.
@@ -182,10 +185,14 @@ struct StepRun {
         }
     }
 
-    func store(_ tree: LayerTree, _ state: StageState, _ key: String) throws(ImageError) -> BuildCache.Result {
+    /// - Parameter check: may refuse what was written, before it is filed.
+    func store(
+        _ tree: LayerTree, _ state: StageState, _ key: String, check: () throws(ImageError) -> Void = {}
+    ) throws(ImageError) -> BuildCache.Result {
         var result = BuildCache.Result.nothing
         let file = "\(builder.session.directory)/layer.tar"
         if !tree.isEmpty { try tree.write(to: file) }
+        try check()
         return try content.exclusively { () throws(ImageError) in
             if !tree.isEmpty {
                 let digest = try content.add(file, expected: nil, canMove: true, archive: "the layer of \(place.file):\(place.line)")

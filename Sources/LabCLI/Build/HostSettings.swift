@@ -31,11 +31,15 @@ struct HostSettings {
     private static func isSetting(_ name: String) -> Bool {
         let lower = name.lowercased()
         if ["http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"].contains(lower) { return true }
-        let certificates = ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"]
-        // Where pip puts things is a matter of the image.
-        let others = ["PIP_CONFIG_FILE", "PIP_CACHE_DIR", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER", "PIP_LOG", "PIP_REQUIRE_VIRTUALENV"]
-        return certificates.contains(name) || name.hasPrefix("PIP_") && !others.contains(name)
+        if ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"].contains(name) { return true }
+        return name.hasPrefix("PIP_") && pipSettings.contains(String(name.dropFirst(4)))
     }
+
+    /// How pip fetches; where it puts things is a matter of the image.
+    private static let pipSettings: Set<String> = [
+        "INDEX_URL", "EXTRA_INDEX_URL", "FIND_LINKS", "NO_INDEX", "TRUSTED_HOST", "CERT", "CLIENT_CERT", "PROXY", "TIMEOUT", "DEFAULT_TIMEOUT", "RETRIES",
+        "CONSTRAINT", "PREFER_BINARY", "ONLY_BINARY", "NO_BINARY", "DISABLE_PIP_VERSION_CHECK", "KEYRING_PROVIDER",
+    ]
 
     /// Paths of this machine in a value become paths that the RUN sees.
     private mutating func seen(_ value: String) -> String {
@@ -72,7 +76,7 @@ struct HostSettings {
                 }
             }
         }
-        return result.filter { isSetting("PIP_\($0.key)") && !$0.value.isEmpty }
+        return result.filter { pipSettings.contains($0.key) && !$0.value.isEmpty }
     }
 
     /// How apt fetches: proxies, certificates, time limits.

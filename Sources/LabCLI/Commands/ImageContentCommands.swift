@@ -137,8 +137,10 @@ extension ImageCommand {
 
     struct Prune: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Remove layers that no name needs and no pod uses.",
+            abstract: "Remove layers that no name needs, no pod and no build uses.",
             discussion: """
+                What builds keep goes with it: layers of stages and of interrupted builds, and what RUN --mount=type=cache holds.
+
                 Example:
                   lab image prune
                 """)
